@@ -1,0 +1,1 @@
+"""From night video to a labelled set."""

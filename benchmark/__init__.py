@@ -1,0 +1,1 @@
+"""The shared language of data and results, exact evaluation, and the runner that trains."""

@@ -1,0 +1,1 @@
+"""Figures about one manifest or one run, one file each."""

@@ -1,0 +1,1 @@
+"""Layouts that other tools read: names and folders, written and parsed."""

@@ -1,0 +1,60 @@
+"""Plug-ins are files: a room is a folder of modules, a shelf a folder of TOML files; neither has a list to edit."""
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from types import ModuleType
+
+from benchmark.errors import UserError, nearest
+
+
+@dataclass(frozen=True)
+class Room:
+    """A package whose modules are plug-ins; a file's name is the plug-in's name."""
+
+    package: str
+    what: str
+
+    def names(self) -> list[str]:
+        """List the plug-ins, sorted; none of them is imported."""
+        found = pkgutil.iter_modules(importlib.import_module(self.package).__path__)
+        return sorted(module.name for module in found if not module.name.startswith("_"))
+
+    def load(self, name: str) -> ModuleType:
+        """Import one plug-in; a dotted path names a module of one's own."""
+        if name in self.names():
+            return importlib.import_module(f"{self.package}.{name}")
+        if "." not in name:
+            raise UserError(f"no {self.what} is called {name!r}; {nearest(name, self.names())}")
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            # A module that exists but lacks something of its own is its author's fault, and wants its traceback.
+            if error.name and (name + ".").startswith(error.name + "."):
+                raise UserError(f"no module is called {name!r} (a {self.what} given as a dotted path)") from None
+            raise
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A package whose TOML files are plug-ins."""
+
+    package: str
+    what: str
+
+    def names(self) -> list[str]:
+        """List the files without their ending, sorted."""
+        return sorted(path.stem for path in self._folder().glob("*.toml"))
+
+    def path(self, name: str) -> Path:
+        """Find one file; a path to a TOML file of one's own works as well."""
+        if name in self.names():
+            return self._folder() / f"{name}.toml"
+        if name.endswith(".toml"):
+            return Path(name)
+        raise UserError(f"no {self.what} is called {name!r}; {nearest(name, self.names())}")
+
+    def _folder(self) -> Path:
+        return Path(str(resources.files(self.package)))

@@ -1,0 +1,1 @@
+"""One file a data set: a folder becomes a manifest."""

@@ -1,0 +1,1 @@
+"""Results kept in Parquet and published."""

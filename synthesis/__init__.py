@@ -1,0 +1,1 @@
+"""A procedural street and the way from day to night."""

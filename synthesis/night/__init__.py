@@ -1,0 +1,1 @@
+"""One file a stage of the day-to-night chain."""

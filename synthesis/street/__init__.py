@@ -1,0 +1,1 @@
+"""A procedural world with true day and true night."""
