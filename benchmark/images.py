@@ -1,0 +1,264 @@
+"""The one place that opens and writes pictures, and measures their light.
+
+`lightness`, the mean of max(R, G, B), is what every light level and every exposure in this project refers to.
+"""
+
+import hashlib
+import io
+import os
+import warnings
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numba
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmark import durable
+from benchmark.errors import UserError
+
+Picture = NDArray[np.uint8]  # height x width x 3, RGB
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+MAX_PIXELS = 100_000_000
+_ORIENTATION = 0x0112
+_PLAIN_MODES = ("1", "L", "P", "RGB")
+
+# Rec. 601 luma in 16-bit fixed point, rounded: the arithmetic of Pillow's convert("L"), so luma is a whole number.
+_RED, _GREEN, _BLUE, _HALF = 19595, 38470, 7471, 32768
+GRID = (16, 8)  # rows and columns of the area-averaged grid whose median gives `stops`
+FLOOR = 2.0**-13  # a black crop has no logarithm
+
+_CODES = np.arange(256) / 255
+_LINEAR = np.where(_CODES <= 0.04045, _CODES / 12.92, ((_CODES + 0.055) / 1.055) ** 2.4)  # IEC 61966-2-1
+_LUMINANCE = np.outer([0.2126, 0.7152, 0.0722], _LINEAR)  # Rec. 709, a row a channel
+
+
+class PictureError(UserError):
+    """A picture that cannot be used; the text is the reason."""
+
+
+class Photometry(NamedTuple):
+    """The light of one picture, in the units of the manifest's columns."""
+
+    width: int
+    height: int
+    lightness: float
+    luma: float
+    stops: float
+    p05: float
+    p95: float
+    dark: float
+    saturated: float
+
+
+class Measurement(NamedTuple):
+    """All that `data measure` learns from one file."""
+
+    photometry: Photometry
+    sha256: str
+    rotated: bool  # an EXIF orientation was there, and was ignored
+
+
+def locate(root: Path, path: str) -> Path:
+    """Find a picture under its root; one that leaves the root through a link is refused."""
+    file = root / path
+    # The folder is looked up once for all its pictures; the picture itself may be a link too.
+    place = Path(_real(str(file.parent))) / file.name
+    place = Path(os.path.realpath(place)) if place.is_symlink() else place
+    if not place.is_relative_to(_real(str(root))):
+        raise PictureError(f"{path}: leaves the root {root} through a link")
+    return file
+
+
+def load(root: Path, path: str) -> Picture:
+    """Read and decode one picture of a manifest."""
+    file = locate(root, path)
+    try:
+        return decode(durable.read_bytes(file))
+    except PictureError as error:
+        raise PictureError(f"{file}: {error}") from None
+
+
+def decode(data: bytes) -> Picture:
+    """Decode a picture to RGB. Grey becomes three equal channels; an EXIF orientation is ignored, as re-ID code does."""
+    if not data:
+        raise PictureError("the file is empty")
+    if data[:2] == b"\xff\xd8":
+        try:
+            height, width, space, _ = simplejpeg.decode_jpeg_header(data)
+            _check_size(height, width)
+            if space not in ("CMYK", "YCCK"):
+                # simplejpeg gives the very bytes that Pillow gives, in half the time, and refuses a cut file.
+                picture: Picture = simplejpeg.decode_jpeg(data)
+                return picture
+        except ValueError:
+            pass  # Pillow reads some files that this decoder does not, and says better what is wrong with the rest
+    return _decode_with_pillow(data)
+
+
+def is_rotated(data: bytes) -> bool:
+    """Say whether a file asks to be turned or mirrored."""
+    start = data.find(b"Exif\0\0", 0, 65536)
+    if start < 0:
+        return False
+    exif = Image.Exif()
+    try:
+        exif.load(data[start:])
+        return exif.get(_ORIENTATION, 1) != 1
+    except Exception:  # noqa: BLE001 - Pillow raises all kinds on broken EXIF, which says nothing about orientation
+        return False
+
+
+def measure(data: bytes) -> Measurement:
+    """Decode and measure one stored file."""
+    return Measurement(photometry(decode(data)), hashlib.sha256(data).hexdigest(), is_rotated(data))
+
+
+def encode(picture: Picture, quality: int = 95) -> bytes:
+    """Encode to JPEG, without chroma subsampling: at crop size halved colour costs more than it saves."""
+    data: bytes = simplejpeg.encode_jpeg(np.ascontiguousarray(picture), quality=quality, colorsubsampling="444")
+    return data
+
+
+def save(path: Path, picture: Picture, quality: int = 95, *, sync: bool = True) -> None:
+    """Write a JPEG, or a PNG where the name says so, atomically."""
+    if path.suffix.lower() == ".png":
+        buffer = io.BytesIO()
+        Image.fromarray(picture).save(buffer, "PNG")
+        durable.write_bytes(path, buffer.getvalue(), sync=sync)
+    else:
+        durable.write_bytes(path, encode(picture, quality), sync=sync)
+
+
+def lightness(picture: Picture) -> float:
+    """Give the mean over the crop of max(R, G, B), 0 to 255."""
+    return photometry(picture).lightness
+
+
+def photometry(picture: Picture) -> Photometry:
+    """Measure the light of a picture with the compiled kernel."""
+    height, width, _ = picture.shape
+    peak, dark, saturated, histogram, grid = _scan(np.ascontiguousarray(picture), _LUMINANCE)
+    return _summary(height, width, int(peak), int(dark), int(saturated), histogram, grid)
+
+
+def photometry_plain(picture: Picture) -> Photometry:
+    """Measure the light of a picture with numpy: the definition to read, which the tests hold the kernel to."""
+    height, width, _ = picture.shape
+    brightest = picture.max(axis=2)
+    red, green, blue = (picture[:, :, channel].astype(np.int64) for channel in range(3))
+    luma = (_RED * red + _GREEN * green + _BLUE * blue + _HALF) >> 16
+    linear = sum(_LUMINANCE[channel][picture[:, :, channel]] for channel in range(3))
+    grid = _area_weights(height, GRID[0]) @ linear @ _area_weights(width, GRID[1]).T
+    counts = np.bincount(luma.ravel(), minlength=256)
+    peak, dark, saturated = int(brightest.sum(dtype=np.int64)), int((brightest < 4).sum()), int((brightest > 250).sum())
+    return _summary(height, width, peak, dark, saturated, counts, grid)
+
+
+def _summary(
+    height: int, width: int, peak: int, dark: int, saturated: int, luma: NDArray[np.int64], grid: NDArray[np.float64]
+) -> Photometry:
+    pixels = height * width
+    stops = float(np.log2(max(float(np.median(grid)), FLOOR)))
+    mean = float(luma @ np.arange(256)) / pixels
+    p05, p95 = _percentile(luma, 0.05), _percentile(luma, 0.95)
+    return Photometry(width, height, peak / pixels, mean, stops, p05, p95, dark / pixels, saturated / pixels)
+
+
+def _percentile(counts: NDArray[np.int64], share: float) -> float:
+    """Give the percentile of a histogram, interpolated as numpy.percentile does."""
+    ends = np.cumsum(counts)
+    position = share * (int(ends[-1]) - 1)
+    low, high = np.searchsorted(ends, [np.floor(position), np.ceil(position)], side="right")
+    return float(low + (high - low) * (position - np.floor(position)))
+
+
+def _area_weights(length: int, cells: int) -> NDArray[np.float64]:
+    """Give the share of every cell's area that every pixel of a line covers."""
+    edges = np.arange(cells + 1) * (length / cells)
+    pixel = np.arange(length)
+    overlap = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
+    weights: NDArray[np.float64] = np.maximum(overlap, 0) * (cells / length)
+    return weights
+
+
+@numba.njit(cache=True, nogil=True)
+def _scan(picture, luminance):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    height, width, _ = picture.shape
+    rows, columns = GRID
+    peak = dark = saturated = 0
+    # Two histograms in turn: in a dark picture neighbours hit one bin, and would wait for each other.
+    counts = np.zeros((2, 256), np.int64)
+    grid = np.zeros((rows, columns))
+    line = np.empty(width)
+    cells = np.empty(columns)
+    for y in range(height):
+        for x in range(width):
+            red, green, blue = picture[y, x, 0], picture[y, x, 1], picture[y, x, 2]
+            brightest = max(red, green, blue)
+            peak += brightest
+            dark += brightest < 4
+            saturated += brightest > 250
+            luma = (_RED * np.int64(red) + _GREEN * np.int64(green) + _BLUE * np.int64(blue) + _HALF) >> 16
+            counts[x & 1, luma] += 1
+            line[x] = luminance[0, red] + luminance[1, green] + luminance[2, blue]
+        _average(line, cells)
+        first = y * rows // height
+        for row in range(first, rows):
+            overlap = min((row + 1) * height / rows, y + 1.0) - max(row * height / rows, float(y))
+            if overlap <= 0:
+                break
+            for column in range(columns):
+                grid[row, column] += cells[column] * overlap * rows / height
+    return peak, dark, saturated, counts[0] + counts[1], grid
+
+
+@numba.njit(cache=True, nogil=True)
+def _average(line, cells):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Average a line over equal cells; a pixel on an edge counts in both cells by its share."""
+    length, count = len(line), len(cells)
+    for cell in range(count):
+        low, high = cell * length / count, (cell + 1) * length / count
+        first, last = int(low), min(int(np.ceil(high)), length)
+        total = 0.0
+        for x in range(first, last):
+            total += line[x] * (min(high, x + 1.0) - max(low, float(x)))
+        cells[cell] = total * count / length
+
+
+def _decode_with_pillow(data: bytes) -> Picture:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of odd metadata; size is checked here
+            image = Image.open(io.BytesIO(data))
+            _check_size(image.height, image.width)
+            if image.mode not in _PLAIN_MODES or "transparency" in image.info:
+                raise PictureError(f"is {_describe(image.mode)}, must be 8-bit RGB or grey")
+            picture: Picture = np.array(image.convert("RGB"))
+            return picture
+    except Image.DecompressionBombError as error:
+        raise PictureError(str(error)) from None
+    except Image.UnidentifiedImageError:
+        raise PictureError("not a picture that can be read") from None
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError) as error:
+        raise PictureError(f"broken or cut off: {error or type(error).__name__}") from None
+
+
+def _describe(mode: str) -> str:
+    if mode.startswith("I"):
+        return "16-bit"
+    return {"F": "floating point", "RGBA": "transparent", "LA": "transparent", "P": "transparent"}.get(mode, mode)
+
+
+def _check_size(height: int, width: int) -> None:
+    if height * width > MAX_PIXELS:
+        raise PictureError(f"{width} x {height} pixels, more than {MAX_PIXELS // 1_000_000} million")
+
+
+@lru_cache(maxsize=65536)
+def _real(folder: str) -> str:
+    return os.path.realpath(folder)

@@ -1,0 +1,77 @@
+"""`data measure`: the photometry and the hash of every picture, in shards that a kill does not cost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from benchmark import durable, images
+from benchmark.columns import KNOWN, MEASURED
+from benchmark.errors import UserError
+from benchmark.executors import Executor
+from benchmark.manifest import Manifest
+from benchmark.progress import track
+
+SHARD_ROWS = 2000
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Some pictures of one root."""
+
+    name: str
+    files: tuple[tuple[str, str], ...]  # root and path
+    ledger: durable.Ledger
+
+
+def measure(manifest: Manifest, scratch: Path, execute: Executor, *, again: bool = False) -> Manifest:
+    """Measure the rows that are not measured yet, or all of them; `scratch` keeps finished shards until the end."""
+    todo = np.ones(len(manifest), dtype=bool) if again else np.array(manifest.table["sha256"].is_null())
+    rows = np.flatnonzero(todo)
+    sources, paths = manifest.column("source"), manifest.column("path")
+    files = [(str(manifest.roots[str(sources[row])]), str(paths[row])) for row in rows]
+    ledger = durable.Ledger(scratch, durable.sha256(durable.canonical(files)))
+    shards = [
+        Shard(f"{start:09d}", tuple(files[start : start + SHARD_ROWS]), ledger)
+        for start in range(0, len(files), SHARD_ROWS)
+    ]
+    done = ledger.done()
+    missing = [shard for shard in shards if shard.name not in done]
+    for _ in track(execute(_measure_shard, missing), "measure", len(missing)):
+        pass
+    return _filled(manifest, rows, [ledger.done()[shard.name] for shard in shards])
+
+
+def _measure_shard(shard: Shard) -> None:
+    values = [_measure_file(Path(root), path) for root, path in shard.files]
+    columns = {name: [_field(value, name) for value in values] for name in MEASURED}
+    shard.ledger.commit(shard.name, rotated=sum(value.rotated for value in values), columns=columns)
+
+
+def _measure_file(root: Path, path: str) -> images.Measurement:
+    data = durable.read_bytes(images.locate(root, path))
+    try:
+        return images.measure(data)
+    except images.PictureError as error:
+        raise images.PictureError(f"{root / path}: {error}") from None
+
+
+def _field(value: images.Measurement, name: str) -> object:
+    return value.sha256 if name == "sha256" else getattr(value.photometry, name)
+
+
+def _filled(manifest: Manifest, rows: "np.ndarray[tuple[int], np.dtype[np.intp]]", records: Sequence[dict]) -> Manifest:  # type: ignore[type-arg]
+    rotated = sum(record["rotated"] for record in records)
+    columns = {}
+    for name in MEASURED:
+        values = np.array(manifest.table[name].to_pylist(), dtype=object)
+        fresh = [value for record in records for value in record["columns"][name]]
+        if len(fresh) != len(rows):
+            raise UserError(f"measure: {len(fresh)} of {len(rows)} pictures came back")
+        values[rows] = fresh
+        columns[name] = pa.array(values, KNOWN[name].type)
+    notes = (f"{rotated} pictures carry an EXIF orientation, which is ignored",) if rotated else ()
+    filled = manifest.with_columns(**columns)
+    return Manifest(filled.table, filled.roots, notes)

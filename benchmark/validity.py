@@ -1,0 +1,114 @@
+"""What makes a manifest valid. Every complaint names the column, a row, what was found and what is allowed."""
+
+import re
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from benchmark.columns import COLUMNS, EXTRAS, MEASURED, Column
+from benchmark.errors import UserError
+
+SOURCE = re.compile(r"[a-z0-9][a-z0-9._+-]*")
+
+
+def check_columns(table: pa.Table) -> None:
+    """Check names and types."""
+    names = table.column_names
+    if len(set(names)) < len(names):
+        raise UserError(f"manifest: column {next(n for n in names if names.count(n) > 1)!r} stands twice")
+    for column in COLUMNS:
+        if column.name not in names:
+            raise UserError(f"manifest: column {column.name!r} is missing")
+    for column in (*COLUMNS, *EXTRAS):
+        if column.name in names and table.schema.field(column.name).type != column.type:
+            found = table.schema.field(column.name).type
+            raise UserError(f"manifest: column {column.name!r} is of type {found}, must be {column.type}")
+
+
+def check(table: pa.Table) -> None:
+    """Check a table with the right columns, sorted by `image_id`."""
+    if not table.num_rows:
+        raise UserError("manifest: has no rows")
+    for column in (*COLUMNS, *EXTRAS):
+        if column.name in table.column_names:
+            _check_values(table, column)
+    for name in table.column_names:
+        if pa.types.is_floating(table[name].type):
+            _refuse(table, name, pc.invert(pc.is_finite(table[name])), "a finite number, or null for not measured")
+        if pa.types.is_string(table[name].type):
+            # A control character would break tables, terminals and the hashes' field separators.
+            _refuse(table, name, _matches(table[name], r"[\x00-\x1f\x7f]"), "a text without control characters")
+    _check_keys(table)
+    _check_paths(table)
+    _check_roles(table)
+    _check_measures(table)
+
+
+def _check_values(table: pa.Table, column: Column) -> None:
+    values = table[column.name]
+    if not column.null:
+        _refuse(table, column.name, pc.is_null(values), "a value")
+    if column.allowed:
+        _refuse(table, column.name, pc.invert(pc.is_in(values, pa.array(column.allowed))), "one of " + ", ".join(column.allowed))
+    if column.low is not None:
+        _refuse(table, column.name, pc.less(values, column.low), f"at least {column.low}")
+    if column.high is not None:
+        _refuse(table, column.name, pc.greater(values, column.high), f"at most {column.high:g}")
+
+
+def _check_keys(table: pa.Table) -> None:
+    identifiers = table["image_id"]
+    if table.num_rows > 1:
+        twice = pc.equal(identifiers[1:], identifiers[:-1])
+        if pc.any(twice).as_py():
+            row = pc.index(twice, True).as_py()
+            raise UserError(f"manifest: image_id {identifiers[row].as_py()!r} stands twice, must be unique")
+    for source in pc.unique(table["source"]).to_pylist():
+        if not SOURCE.fullmatch(source):
+            raise UserError(f"manifest: source {source!r}, must be lower case letters, digits and . _ + -")
+        strange = pc.and_(pc.equal(table["source"], source), pc.invert(pc.starts_with(identifiers, f"{source}/")))
+        _refuse(table, "image_id", strange, f"{source}/ and a path")
+    _refuse(table, "id_space", pc.equal(table["id_space"], ""), "the name of a space of identities")
+    labels = table["subsets"].combine_chunks()
+    if pc.list_flatten(labels).null_count:
+        raise UserError("manifest: column 'subsets' holds a list with a null, must hold texts")
+    words = pc.unique(pc.list_flatten(labels))
+    if pc.any(_matches(words, r"[\x00-\x1f\x7f]")).as_py():
+        raise UserError("manifest: column 'subsets' holds a control character")
+
+
+def _check_paths(table: pa.Table) -> None:
+    allowed = "a relative path with /, that stays under its root"
+    for name in ("path", "mask"):
+        if name in table.column_names:
+            leaves = _matches(table[name], r"^$|^/|^[A-Za-z]:|\\|(^|/)\.\.?(/|$)|//|/$")
+            _refuse(table, name, leaves, allowed)
+
+
+def _check_roles(table: pa.Table) -> None:
+    role = pc.or_(table["query"], table["gallery"])
+    _refuse(table, "split", pc.and_(role, pc.equal(table["split"], "train")), "not train, since the row is query or gallery")
+    _refuse(table, "pid", pc.and_(table["query"], pc.less(table["pid"], 1)), "1 or more, since the row is a query")
+
+
+def _check_measures(table: pa.Table) -> None:
+    hashed = pc.is_valid(table["sha256"])
+    _refuse(table, "sha256", pc.invert(_matches(table["sha256"], "^[0-9a-f]{64}$")), "64 hexadecimal digits")
+    for name in MEASURED:
+        half = pc.xor(hashed, pc.is_valid(table[name]))
+        _refuse(table, name, half, "measured together with sha256, or null like it")
+
+
+def _matches(texts: pa.ChunkedArray | pa.Array, pattern: str) -> pa.ChunkedArray:
+    return pc.match_substring_regex(texts, pattern)
+
+
+def _refuse(table: pa.Table, name: str, wrong: pa.ChunkedArray, allowed: str) -> None:
+    """Stop at the first row where `wrong` holds; a null there is no complaint."""
+    if not pc.any(wrong).as_py():
+        return
+    row = pc.index(wrong, True).as_py()
+    count = pc.sum(wrong).as_py()
+    more = f" (and {count - 1} more rows)" if count > 1 else ""
+    found, image = table[name][row].as_py(), table["image_id"][row].as_py()
+    raise UserError(f"manifest: row {image!r}, column {name!r}: found {found!r}, must be {allowed}{more}")
