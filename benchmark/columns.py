@@ -58,7 +58,7 @@ COLUMNS = (
     Column("sha256", _TEXT, null=True),
 )
 
-# Facts that only some sets know: one name and one type wherever they appear. Columns of other names are kept as they are.
+# Facts that only some sets know: one name and one type wherever they appear. Other columns are kept as they are.
 EXTRAS = (
     *(Column(name, _TEXT, null=True) for name in ("label", "view", "slot", "attributes", "box_source", "link_how")),
     *(Column(name, _TEXT, null=True) for name in ("scenario", "mask")),

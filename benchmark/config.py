@@ -41,7 +41,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 def check(model: type[Model], table: dict[str, Any], where: str) -> Model:
     """Check a table against a model; `where` is named in the error."""
     try:
-        # JSON mode: strict about scalars, yet a list may fill a tuple and a string a path. Python mode has no such mode.
+        # JSON mode is strict about scalars, yet a list may fill a tuple and a string a path.
         return model.model_validate_json(json.dumps(table, default=_no_dates))
     except ValidationError as error:
         raise UserError(f"{where}: {_first_complaint(model, error)}") from None

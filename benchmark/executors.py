@@ -13,16 +13,16 @@ Shard = TypeVar("Shard")
 Result = TypeVar("Result")
 
 # OpenMP, BLAS and numba threads of several processes fight for the same cores: one thread a process is faster.
-ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")}
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 ATTEMPTS = 3
 
 
 class Executor(Protocol):
     """Work on shards and give (position, result) pairs in any order."""
 
-    def __call__(
-        self, function: Callable[[Shard], Result], shards: Sequence[Shard]
-    ) -> Iterator[tuple[int, Result]]: ...
+    def __call__(self, function: Callable[[Shard], Result], shards: Sequence[Shard]) -> Iterator[tuple[int, Result]]:
+        """Call `function` on every shard."""
+        ...
 
 
 def executor(name: str, workers: int) -> Executor:

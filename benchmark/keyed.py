@@ -35,7 +35,8 @@ def bits(seed: int, key: ArrayLike, column: str | int) -> Words:
     z = start * _SEED + words * _KEY + np.full(1, number) * _COLUMN
     z = (z ^ (z >> np.uint64(30))) * _FIRST
     z = (z ^ (z >> np.uint64(27))) * _SECOND
-    return (z ^ (z >> np.uint64(31))).reshape(np.shape(key))
+    mixed: Words = (z ^ (z >> np.uint64(31))).reshape(np.shape(key))
+    return mixed
 
 
 def uniform(seed: int, key: ArrayLike, column: str | int) -> NDArray[np.float64]:

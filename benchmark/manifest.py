@@ -75,7 +75,7 @@ class Manifest:
         return replace(self, table=table)
 
     def identities(self) -> NDArray[np.int64]:
-        """Number the identities: one number an (id_space, pid), in sorted order; -1 for distractors and junk."""
+        """Give every (id_space, pid) a number, in sorted order; -1 for distractors and junk."""
         pids = np.asarray(self.table["pid"].to_numpy(), dtype=np.int64)
         spaces = self.table["id_space"].combine_chunks().dictionary_encode()
         names = spaces.dictionary.to_pylist()
@@ -112,7 +112,7 @@ class Manifest:
 
 def build(rows: pd.DataFrame | Mapping[str, object], source: str, root: Path, notes: Sequence[str] = ()) -> Manifest:
     """Make a manifest from a reader's rows: `path` is needed, everything else has a default."""
-    given = {str(name): rows[name] for name in rows}
+    given: dict[str, object] = {str(name): rows[name] for name in rows}  # type: ignore[index]
     if "path" not in given:
         raise UserError(f"{source}: a reader must give the column 'path'")
     count = len(np.asarray(given["path"], dtype=object))
@@ -159,7 +159,8 @@ def write(manifest: Manifest, path: Path) -> None:
     """Write a manifest atomically; equal manifests give equal bytes."""
     table = _under_one_root(manifest).replace_schema_metadata({"luxreid.schema": SCHEMA})
     durable.write_atomically(
-        path, lambda file: pq.write_table(table, file, compression="zstd", row_group_size=2**17, write_page_checksum=True)
+        path,
+        lambda file: pq.write_table(table, file, compression="zstd", row_group_size=2**17, write_page_checksum=True),
     )
 
 

@@ -49,7 +49,12 @@ def _check_values(table: pa.Table, column: Column) -> None:
     if not column.null:
         _refuse(table, column.name, pc.is_null(values), "a value")
     if column.allowed:
-        _refuse(table, column.name, pc.invert(pc.is_in(values, pa.array(column.allowed))), "one of " + ", ".join(column.allowed))
+        _refuse(
+            table,
+            column.name,
+            pc.invert(pc.is_in(values, pa.array(column.allowed))),
+            "one of " + ", ".join(column.allowed),
+        )
     if column.low is not None:
         _refuse(table, column.name, pc.less(values, column.low), f"at least {column.low}")
     if column.high is not None:
@@ -87,7 +92,9 @@ def _check_paths(table: pa.Table) -> None:
 
 def _check_roles(table: pa.Table) -> None:
     role = pc.or_(table["query"], table["gallery"])
-    _refuse(table, "split", pc.and_(role, pc.equal(table["split"], "train")), "not train, since the row is query or gallery")
+    _refuse(
+        table, "split", pc.and_(role, pc.equal(table["split"], "train")), "not train, since the row is query or gallery"
+    )
     _refuse(table, "pid", pc.and_(table["query"], pc.less(table["pid"], 1)), "1 or more, since the row is a query")
 
 
