@@ -34,15 +34,16 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file, or say in one line why not."""
     try:
         return tomllib.loads(durable.read_bytes(path).decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: bad TOML, bad UTF-8, a number of thousands of digits
         raise UserError(f"{path}: not TOML: {error or type(error).__name__}") from None
 
 
 def check(model: type[Model], table: dict[str, Any], where: str) -> Model:
     """Check a table against a model; `where` is named in the error."""
     try:
+        _refuse_dates(table, where)
         # JSON mode is strict about scalars, yet a list may fill a tuple and a string a path.
-        return model.model_validate_json(json.dumps(table, default=_no_dates))
+        return model.model_validate_json(json.dumps(table))
     except ValidationError as error:
         raise UserError(f"{where}: {_first_complaint(model, error)}") from None
     except (TypeError, ValueError, RecursionError) as error:
@@ -65,7 +66,7 @@ def _value(text: str) -> object:
     """Read a value as TOML; what is not TOML is a plain string, so that --set name=street needs no quotes."""
     try:
         table = tomllib.loads(f"value = {text}")
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return text
     # A line break could smuggle further keys in; then the text was no single value.
     return table["value"] if len(table) == 1 else text
@@ -101,10 +102,12 @@ def _models_in(annotation: object) -> list[type[BaseModel]]:
     return [model for part in getattr(annotation, "__args__", ()) for model in _models_in(part)]
 
 
-def _no_dates(value: object) -> object:
+def _refuse_dates(value: object, where: str, key: str = "") -> None:
     if isinstance(value, datetime.date | datetime.time):
-        raise ValueError(f"{value.isoformat()} is a TOML date; write dates as strings")
-    raise TypeError(f"{type(value).__name__} is not plain data")
+        raise UserError(f"{where}: {key} = {value.isoformat()} is a TOML date; write dates as strings")
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, part in inner:
+        _refuse_dates(part, where, f"{key}.{name}" if key else str(name))
 
 
 def _shorten(value: object) -> str:

@@ -51,7 +51,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object, or say in one line why not."""
     try:
         record = json.loads(read_bytes(path))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: bad JSON, bad UTF-8, a number of thousands of digits
         raise UserError(f"{path}: not JSON: {error}") from None
     if not isinstance(record, dict):
         raise UserError(f"{path}: holds a JSON {type(record).__name__}, not an object")
@@ -89,6 +89,8 @@ def locked(path: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(f"{path.parent}: another process is writing here; wait for it, or end it") from None
+        except OSError as error:
+            raise UserError(f"{path}: cannot lock: {error.strerror or error}") from error
         yield
 
 

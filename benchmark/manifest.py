@@ -119,7 +119,7 @@ def build(rows: pd.DataFrame | Mapping[str, object], source: str, root: Path, no
     if not count:
         raise UserError(f"{root}: no picture found")
     given["source"] = pa.repeat(source, count)
-    given["image_id"] = pc.binary_join_element_wise(source, pa.array(given["path"], pa.string()), "/")
+    given["image_id"] = pc.binary_join_element_wise(source, _array("path", given["path"], pa.string()), "/")
     given.setdefault("id_space", given["source"])
     given.setdefault("place", given.get("camid", pa.repeat(0, count)))
     arrays = {}

@@ -1,5 +1,6 @@
 """`data measure`: the photometry and the hash of every picture, in shards that a kill does not cost."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from benchmark import durable, images
+from benchmark import durable, images, manifest
 from benchmark.columns import KNOWN, MEASURED
 from benchmark.errors import UserError
 from benchmark.executors import Executor
@@ -26,13 +27,26 @@ class Shard:
     ledger: durable.Ledger
 
 
-def measure(manifest: Manifest, scratch: Path, execute: Executor, *, again: bool = False) -> Manifest:
+def measure_file(path: Path, root: Path | None, target: Path, execute: Executor, *, again: bool = False) -> Manifest:
+    """Measure a manifest file into `target`, which may be the same file; a killed run goes on where it ended."""
+    # Beside the file that is written, so that a second run finds the finished shards.
+    scratch = target.with_name(f".{target.name}.measure")
+    with durable.locked(scratch.with_suffix(".lock")):
+        measured = measure(manifest.read(path, root), scratch, execute, again=again)
+        manifest.write(measured, target)
+        shutil.rmtree(scratch, ignore_errors=True)
+    return measured
+
+
+def measure(table: Manifest, scratch: Path, execute: Executor, *, again: bool = False) -> Manifest:
     """Measure the rows that are not measured yet, or all of them; `scratch` keeps finished shards until the end."""
-    todo = np.ones(len(manifest), dtype=bool) if again else np.array(manifest.table["sha256"].is_null())
+    todo = np.ones(len(table), dtype=bool) if again else np.array(table.table["sha256"].is_null())
     rows = np.flatnonzero(todo)
-    sources, paths = manifest.column("source"), manifest.column("path")
-    files = [(str(manifest.roots[str(sources[row])]), str(paths[row])) for row in rows]
-    ledger = durable.Ledger(scratch, durable.sha256(durable.canonical(files)))
+    sources, paths = table.column("source"), table.column("path")
+    files = [(str(table.roots[str(sources[row])]), str(paths[row])) for row in rows]
+    # A picture that changed since a killed run is another plan, in a folder of its own: stale shards are never used.
+    plan = durable.sha256(durable.canonical([(*file, *_version(Path(*file))) for file in files]))
+    ledger = durable.Ledger(scratch / plan[:16], plan)
     shards = [
         Shard(f"{start:09d}", tuple(files[start : start + SHARD_ROWS]), ledger)
         for start in range(0, len(files), SHARD_ROWS)
@@ -41,7 +55,15 @@ def measure(manifest: Manifest, scratch: Path, execute: Executor, *, again: bool
     missing = [shard for shard in shards if shard.name not in done]
     for _ in track(execute(_measure_shard, missing), "measure", len(missing)):
         pass
-    return _filled(manifest, rows, [ledger.done()[shard.name] for shard in shards])
+    return _filled(table, rows, [ledger.done()[shard.name] for shard in shards])
+
+
+def _version(file: Path) -> tuple[int, int]:
+    try:
+        status = file.stat()
+    except OSError as error:
+        raise UserError(f"{file}: cannot read: {error.strerror or error}") from None
+    return status.st_size, status.st_mtime_ns
 
 
 def _measure_shard(shard: Shard) -> None:

@@ -26,7 +26,7 @@ class Room:
         """Import one plug-in; a dotted path names a module of one's own."""
         if name in self.names():
             return importlib.import_module(f"{self.package}.{name}")
-        if "." not in name:
+        if "." not in name or not all(part.isidentifier() for part in name.split(".")):
             raise UserError(f"no {self.what} is called {name!r}; {nearest(name, self.names())}")
         try:
             return importlib.import_module(name)

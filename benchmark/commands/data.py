@@ -1,0 +1,201 @@
+"""`luxreid data`: read, measure, check, describe and hand on data sets. Heavy modules are imported by each command."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmark.console import console, say
+from benchmark.errors import UserError
+
+if TYPE_CHECKING:
+    from benchmark.card import Card
+    from benchmark.manifest import Manifest
+    from benchmark.plugins import Room
+
+ManifestPath = Annotated[Path, typer.Argument(metavar="MANIFEST", help="A manifest, a Parquet file.")]
+Root = Annotated[Path | None, typer.Option(help="Folder of the pictures, where it is not the manifest's own.")]
+Sets = Annotated[list[str] | None, typer.Option("--set", help="key=value, as often as needed; overrides --config.")]
+Workers = Annotated[int, typer.Option(help="Processes; more than one means --executor processes.")]
+ExecutorName = Annotated[str, typer.Option("--executor", help="serial or processes; by default as --workers says.")]
+
+
+def commands(readers: "Room", formats: "Room") -> typer.Typer:
+    """Make the commands; the rooms come from the one place that makes them."""
+    app = typer.Typer(help="Data sets and manifests.", no_args_is_help=True, rich_markup_mode=None)
+    _add_reading(app, readers)
+    _add_checking(app, readers)
+    _add_describing(app, readers)
+    app.command("measure")(measure)
+    app.command("strata")(print_strata)
+    _add_export(app, formats)
+    app.command("hash")(print_hashes)
+    app.command("diff")(diff)
+    return app
+
+
+def _add_reading(app: typer.Typer, readers: "Room") -> None:
+    @app.command("read")
+    def read(
+        reader: Annotated[str, typer.Argument(help="A reader (luxreid list readers) or a dotted module of your own.")],
+        root: Annotated[Path, typer.Argument(help="The folder that holds the set.")],
+        out: Annotated[Path | None, typer.Option(help="The manifest to write; default ROOT/manifest.parquet.")] = None,
+        config: Annotated[Path | None, typer.Option(help="TOML file with the reader's options.")] = None,
+        sets: Sets = None,
+    ) -> None:
+        """Read a folder into a manifest; no picture is opened."""
+        from benchmark import config as configuration
+        from benchmark import manifest
+
+        module = readers.load(reader)
+        found = module.read(root.absolute(), configuration.load(module.Options, config, sets or ()))
+        target = out or root / "manifest.parquet"
+        manifest.write(found, target)
+        _tell(found)
+        say(f"{target}: {len(found)} images, {_people(found)} identities, {_cameras(found)} cameras")
+        if target.absolute().parent != manifest.common_root(found):
+            say(f"The pictures lie elsewhere: give later commands --root {manifest.common_root(found)}")
+
+
+def _add_checking(app: typer.Typer, readers: "Room") -> None:
+    @app.command("check")
+    def check(path: ManifestPath, root: Root = None, workers: Workers = 1, executor: ExecutorName = "") -> None:
+        """Compare a manifest with its files and its source's known counts. Exit 0 clean, 1 different, 2 unreadable."""
+        from benchmark import checking, manifest
+
+        found = manifest.read(path, root)
+        differences = checking.check(found, _card(found, readers), _executor(executor, workers))
+        for difference in differences:
+            say(difference)
+        say(f"{path}: {len(found)} rows, {_count(len(differences), 'difference')}")
+        if differences:
+            raise typer.Exit(1)
+
+
+def _add_describing(app: typer.Typer, readers: "Room") -> None:
+    @app.command("describe")
+    def describe(
+        paths: Annotated[list[Path], typer.Argument(metavar="MANIFEST...", help="One manifest, or several.")],
+        root: Root = None,
+        out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("describe"),
+        samples: Annotated[bool, typer.Option("--samples", help="Draw a sheet of sample pictures too.")] = False,
+        limit: Annotated[int, typer.Option(help="Pictures read for the channel histograms, drawn by --seed.")] = 2000,
+        seed: Annotated[int, typer.Option(help="Seed of every draw.")] = 0,
+    ) -> None:
+        """Print counts, levels and the paper's Table I; draw light, size and channel histograms."""
+        from benchmark import describe, manifest
+
+        if limit < 1:
+            raise UserError(f"--limit {limit}: must be 1 or more")
+        found = [manifest.read(path, root) for path in paths]
+        describe.describe(found, [_card(one, readers) for one in found], console())
+        for figure in describe.draw(found, out, samples=samples, limit=limit, seed=seed):
+            say(str(figure))
+
+
+def measure(
+    path: ManifestPath,
+    root: Root = None,
+    out: Annotated[Path | None, typer.Option(help="The manifest to write; default: replace MANIFEST.")] = None,
+    workers: Workers = 1,
+    executor: ExecutorName = "",
+    again: Annotated[bool, typer.Option("--again", help="Measure rows that are measured already, too.")] = False,
+) -> None:
+    """Measure the light and the hash of every picture. A killed run goes on where it ended."""
+    from benchmark import measure as measuring
+
+    target = out or path
+    measured = measuring.measure_file(path, root, target, _executor(executor, workers), again=again)
+    _tell(measured)
+    say(f"{target}: {len(measured)} rows measured, data {measured.data_sha256}")
+
+
+def print_strata(
+    path: ManifestPath,
+    root: Root = None,
+    names: Annotated[list[str] | None, typer.Option("--scheme", help="A scheme; default: all that apply.")] = None,
+) -> None:
+    """Print how many images, identities and queries each light, size and exposure level holds."""
+    from benchmark import manifest, strata
+    from benchmark.levels import table
+
+    found = manifest.read(path, root)
+    chosen = [strata.scheme(name) for name in names or strata.SCHEMES]
+    if not names and not found.table["exposure"].null_count < len(found):
+        chosen = [scheme for scheme in chosen if scheme.measure != "exposure"]
+    for scheme in chosen:
+        console().print(table(found, strata.assign(found, scheme)))
+
+
+def _add_export(app: typer.Typer, formats: "Room") -> None:
+    @app.command("export")
+    def export(
+        path: ManifestPath,
+        out: Annotated[Path, typer.Option(help="A new or empty folder.")],
+        layout: Annotated[str, typer.Option("--format", help="A format (luxreid list formats).")],
+        root: Root = None,
+    ) -> None:
+        """Write a set in a layout that other tools read; JPEG files are copied byte for byte."""
+        from benchmark import export, manifest
+
+        done = export.export(manifest.read(path, root), formats.load(layout), out)
+        counts = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in done._asdict().items())
+        say(f"{out}: {counts}")
+
+
+def print_hashes(path: ManifestPath) -> None:
+    """Print the two hashes: of what was said about the images, and of which images these are."""
+    from benchmark import manifest
+
+    found = manifest.read(path)
+    say(f"labels_sha256 {found.labels_sha256}")
+    say(f"data_sha256   {found.data_sha256 or 'none: not every row is measured'}")
+
+
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="A manifest.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="Another one.")],
+) -> None:
+    """Say what was added, removed and changed between two manifests. Exit 0 equal, 1 different, 2 unreadable."""
+    from benchmark import difference, manifest
+
+    lines = difference.difference(manifest.read(old), manifest.read(new))
+    for line in lines:
+        say(line)
+    if lines:
+        raise typer.Exit(1)
+    say("no difference")
+
+
+def _executor(name: str, workers: int):  # type: ignore[no-untyped-def]  # noqa: ANN202 - typing it would import it
+    from benchmark.executors import executor
+
+    return executor(name or ("processes" if workers > 1 else "serial"), workers)
+
+
+def _card(manifest: "Manifest", readers: "Room") -> "Card | None":
+    """Find what is known of a set by the first word of its source, which is its reader's name."""
+    words = {source.split("+")[0].split("-")[0] for source in manifest.roots}
+    if len(words) == 1 and (name := words.pop()) in readers.names():
+        card: Card = readers.load(name).CARD
+        return card
+    return None
+
+
+def _tell(manifest: "Manifest") -> None:
+    for note in manifest.notes:
+        typer.echo(f"note: {note}", err=True)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+
+
+def _people(manifest: "Manifest") -> int:
+    return int(manifest.identities().max()) + 1
+
+
+def _cameras(manifest: "Manifest") -> int:
+    import numpy as np
+
+    return len(np.unique(manifest.column("camid")))

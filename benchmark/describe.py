@@ -1,0 +1,151 @@
+"""`data describe`: what is in a manifest, as tables for the terminal and figures for the eye."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations, pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark import comparison, counts
+from benchmark.card import Card
+from benchmark.counts import LIGHT, SIZE, Spread, Summary
+from benchmark.errors import UserError
+from benchmark.manifest import Manifest
+from benchmark.strata import Strata
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+TABLE_SETS = 4  # sets that stand side by side in one table: what 100 columns hold
+
+_DASH = comparison.UNKNOWN
+_HOLDS = ("role", "images", "identities", "cameras", "distractors\n(pid 0)", "junk\n(pid -1)")
+_EACH = ("role", "images\nper identity", "cameras\nper identity", "images per identity\nand camera")
+
+
+def describe(manifests: Sequence[Manifest], cards: Sequence[Card | None], console: "Console") -> None:
+    """Print the tables."""
+    for name, manifest in zip(counts.names(manifests), manifests, strict=True):
+        _print(console, f"\n{name}: {len(manifest):,} images")
+        _describe_people(manifest, console)
+        _describe_levels(manifest, console)
+    _compare(manifests, cards, console)
+
+
+def draw(manifests: Sequence[Manifest], folder: Path, *, samples: bool, limit: int, seed: int) -> list[Path]:
+    """Draw the figures into a folder and give their paths."""
+    from benchmark.figures import channels, levels, style
+    from benchmark.figures import samples as sheets
+
+    if limit < 1:
+        raise UserError(f"--limit {limit}: must be 1 or more")
+    drawn = [
+        style.save(levels.light_size(manifests), folder / "light-size.png"),
+        style.save(channels.channels(manifests, limit, seed), folder / "channels.png"),
+    ]
+    if samples:
+        drawn.append(style.save(sheets.samples(manifests, seed), folder / "samples.png"))
+    return drawn
+
+
+def _describe_people(manifest: Manifest, console: "Console") -> None:
+    roles, people = counts.roles(manifest), counts.People(manifest)
+    found = {role: people.summary(mask) for role, mask in roles.items() if mask.any()}
+    _table(console, _HOLDS, [[role, *(f"{count:,}" for count in row[:5])] for role, row in found.items()])
+    _print(console, "\nMean (smallest-largest)")
+    _table(console, _EACH, [_averages(role, row) for role, row in found.items()])
+    for one, other in combinations([role for role in roles if role != "all"], 2):
+        if both := int((roles[one] & roles[other]).sum()):
+            _print(console, f"{both:,} images count in two rows: {one} and {other}.")
+    if unknown := int((people.cameras < 0).sum()):
+        _print(console, f"{unknown:,} images have no known camera (camid 0) and count in no column of cameras.")
+
+
+def _averages(role: str, row: Summary) -> list[str]:
+    met = _DASH if row.cameras_per_identity is None else f"{row.cameras_per_identity:.1f}"
+    return [role, _spread(row.per_identity), met, _spread(row.per_identity_camera)]
+
+
+def _spread(spread: Spread | None) -> str:
+    return _DASH if spread is None else f"{spread.mean:.1f} ({spread.low}-{spread.high})"
+
+
+def _describe_levels(manifest: Manifest, console: "Console") -> None:
+    light, size = counts.levels(manifest, LIGHT), counts.levels(manifest, SIZE)
+    groups = counts.splits(manifest)
+    for found, heading in ((light, "Light"), (size, "Size")):
+        if isinstance(found, str):
+            _print(console, f"\n{found}")
+            continue
+        _print(console, f"\n{heading}: {scheme_lines(found)}")
+        _say_of_scheme(found, console)
+        _table_of_levels(console, "split", found.levels, counts.by_split(groups, found))
+    if isinstance(light, Strata) and isinstance(size, Strata):
+        table = counts.cross(light.codes, size.codes, (len(light.levels), len(size.levels)))
+        _print(console, "\nLight and size, images with a light level")
+        _table_of_levels(console, "light", size.levels, dict(zip(light.levels, table, strict=True)))
+    if isinstance(light, Strata):
+        _print(console, "\nCamera and light, images with a light level")
+        _table_of_levels(console, "camera", light.levels, counts.by_camera(counts.cameras(manifest), light))
+
+
+def scheme_lines(found: Strata) -> str:
+    """Name a scheme with its version, what it cuts, and where."""
+    edges = [f"{edge:g}" for edge in found.scheme.edges]
+    limits = [f"below {edges[0]}", *(f"[{low}, {high})" for low, high in pairwise(edges)), f"{edges[-1]} and up"]
+    levels = ", ".join(f"{name} {limit}" for name, limit in zip(found.levels, limits, strict=True))
+    cut = "height in pixels" if found.scheme.measure == "size" else "mean of max(R, G, B)"
+    return f"{found.scheme.id}, {cut}\n{levels}"
+
+
+def _say_of_scheme(found: Strata, console: "Console") -> None:
+    left = int((found.codes < 0).sum())
+    if found.scheme.light and left:
+        _print(console, f"Read from visible pictures only; {left:,} infrared or thermal images are left out.")
+    if found.occupied == 1:
+        only = found.levels[int(found.codes.max())]
+        _print(console, f"{found.scheme.name} has one occupied level, {only}: it divides nothing here.")
+
+
+def _table_of_levels(
+    console: "Console", what: str, levels: Sequence[str], rows: Mapping[str, NDArray[np.int64]]
+) -> None:
+    """Print counts with their shares of the row."""
+    body = [[name, *_with_shares(number), f"{number.sum():,}"] for name, number in rows.items()]
+    _table(console, (what, *levels, "images"), body)
+
+
+def _with_shares(numbers: NDArray[np.int64]) -> list[str]:
+    total = int(numbers.sum())
+    return [f"{number:,} {comparison.percent(number / total) if total else _DASH:>8}" for number in numbers]
+
+
+def _compare(manifests: Sequence[Manifest], cards: Sequence[Card | None], console: "Console") -> None:
+    """Print Table I, a few sets side by side and the next ones under them."""
+    titles = comparison.titles(manifests, cards)
+    columns = [comparison.facts(manifest, card) for manifest, card in zip(manifests, cards, strict=True)]
+    for start in range(0, len(columns), TABLE_SETS):
+        part = slice(start, start + TABLE_SETS)
+        rows = [list(row) for row in zip(comparison.FACTS, *columns[part], strict=True)]
+        _print(console, "\nSets compared, as in Table I of the Night600 paper")
+        _table(console, ("", *titles[part]), rows)
+    _print(console, f"Glimmer Image: visible pictures at the Low level of {LIGHT}. {_DASH} where nobody knows.")
+
+
+def _table(console: "Console", columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
+    for position, name in enumerate(columns):
+        table.add_column(Text(name), justify="right" if position else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))  # as Text: a card's brackets are no markup
+    console.print(table)
+
+
+def _print(console: "Console", line: str) -> None:
+    console.print(line, markup=False, highlight=False, emoji=False)

@@ -1,0 +1,185 @@
+"""`data export`: a manifest as a tree of folders and names that other people's loaders read."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from benchmark import durable, images, manifest
+from benchmark.columns import MEASURED
+from benchmark.errors import UserError
+from benchmark.manifest import Manifest
+from benchmark.progress import track
+
+QUALITY = 95
+PLAN = ".export.json"  # written first: says whose unfinished tree a folder holds
+_JPEG = b"\xff\xd8"
+# `mask` names a file that is not part of the tree; the others are made anew.
+_NOT_CARRIED = ("image_id", "source", "path", "mask")
+
+
+class Exported(NamedTuple):
+    """How many pictures an export was about."""
+
+    written: int  # files in the tree
+    twice: int  # rows that are query and gallery, so in two files
+    encoded: int  # rows whose picture was no JPEG
+    left_out: int  # rows that are in no split and have no role
+
+
+class Target(NamedTuple):
+    """One file to be written: the row it shows, its role, its path in the tree."""
+
+    row: int
+    role: str
+    file: str
+
+
+def export(rows: Manifest, layout: ModuleType, folder: Path) -> Exported:
+    """Write the tree, then `names.csv` and, as the record that all is there, `manifest.parquet`."""
+    kept = rows.select(_has_a_place(rows))
+    what = layout.__name__.rpartition(".")[2].lower()
+    _refuse(kept, layout, what)
+    targets = _targets(kept, layout)
+    _claim(folder, kept, what, targets)
+    encoded = np.zeros(len(kept), dtype=bool)
+    places: dict[int, list[str]] = {}
+    for target in targets:
+        places.setdefault(target.row, []).append(target.file)
+    for row, (data, fresh) in enumerate(track(_pictures(kept), "export", len(kept))):
+        encoded[row] = fresh
+        for file in places[row]:
+            _write_missing(folder / file, data)
+    durable.write_bytes(folder / "names.csv", _names(kept, targets))
+    manifest.write(_described(kept, targets, encoded, what, folder), folder / "manifest.parquet")
+    return Exported(len(targets), len(targets) - len(kept), int(encoded.sum()), len(rows) - len(kept))
+
+
+def _has_a_place(rows: Manifest) -> NDArray[np.bool_]:
+    frame = rows.frame()
+    has = (frame["split"].isin(["train", "val"]) | frame["query"] | frame["gallery"]).to_numpy(dtype=bool)
+    if not has.any():
+        raise UserError("export: no row is train, val, query or gallery; run `luxreid data split` first")
+    return has
+
+
+def _refuse(rows: Manifest, layout: ModuleType, what: str) -> None:
+    """Refuse what no layout of names can say, then what this one cannot."""
+    frame = rows.frame()
+    spaces = sorted(frame["id_space"].unique())
+    if len(spaces) > 1:
+        raise UserError(f"export to {what}: names hold one space of identities, found {', '.join(spaces)}")
+    unknown = frame.loc[frame["camid"] == 0, "image_id"]
+    if len(unknown):
+        raise UserError(f"export to {what}: {len(unknown)} rows have camid 0 (unknown), such as {unknown.iloc[0]!r}")
+    people = frame[frame["pid"] > 0]
+    # Two sets number their cameras each in its own way, so an equal number would make two cameras one.
+    shared = people.groupby(["pid", "camid"])["source"].nunique()
+    if (shared > 1).any():
+        pid, camid = shared.index[shared > 1][0]
+        names = sorted(people.loc[(people["pid"] == pid) & (people["camid"] == camid), "source"].unique())
+        raise UserError(f"export to {what}: names of {' and '.join(names)} clash: both have pid {pid}, camera {camid}")
+    problem = layout.problem(rows)
+    if problem:
+        raise UserError(f"export to {what}: {problem}")
+
+
+def _targets(rows: Manifest, layout: ModuleType) -> list[Target]:
+    """Name every file. Numbers run over the whole set, so equal names in two folders mean the same picture."""
+    frame = rows.frame()[["pid", "camid", "frame", "split", "query", "gallery"]]
+    running = frame.groupby(["pid", "camid"]).cumcount() + 1
+    # A negative frame has no name; it is then as good as unknown.
+    frame["frame"] = frame["frame"].where((frame["frame"] >= 0).fillna(value=False), running)
+    frame["box"] = frame.groupby(["pid", "camid", "frame"]).cumcount()
+    return [
+        Target(row, role, f"{layout.FOLDERS[role]}/{layout.name(pid, camid, number, box)}")
+        for row, (pid, camid, number, split, query, gallery, box) in enumerate(_tuples(frame))
+        for role in _roles(split, query, gallery)
+    ]
+
+
+def _roles(split: str, query: bool, gallery: bool) -> list[str]:
+    # Whatever lists a validation split has of its own: these layouts' query and gallery are the test.
+    if split in ("train", "val"):
+        return ["train"]
+    return [role for role, wanted in (("query", query), ("gallery", gallery)) if wanted]
+
+
+def _tuples(frame: pd.DataFrame) -> Iterator[tuple[int, int, int, str, bool, bool, int]]:
+    return zip(*(frame[name].tolist() for name in frame), strict=True)
+
+
+def _claim(folder: Path, rows: Manifest, what: str, targets: Sequence[Target]) -> None:
+    """Take a folder that is empty, or that holds this very export."""
+    hashes = rows.table["sha256"].to_pylist()
+    names = rows.table["image_id"].to_pylist()
+    lines = [(names[target.row], hashes[target.row], target.file) for target in targets]
+    plan = durable.sha256(durable.canonical([what, QUALITY, lines]))
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: is a file, must be a folder that is new or empty")
+    record = folder / PLAN
+    if record.is_file():
+        if durable.read_json(record).get("plan") != plan:
+            raise UserError(f"{folder}: holds another export; give a folder that is new or empty")
+        for stray in sorted(folder.rglob(".*.part")):  # what a kill left half written
+            stray.unlink()
+        return
+    if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
+        raise UserError(f"{folder}: is not empty; give a folder that is new or empty")
+    durable.write_json(record, {"plan": plan})
+
+
+def _pictures(rows: Manifest) -> Iterator[tuple[bytes, bool]]:
+    """Give every picture as JPEG bytes, and whether they had to be made."""
+    table = rows.table.select(["source", "path", "sha256"])
+    for source, path, sha256 in zip(*(column.to_pylist() for column in table.columns), strict=True):
+        file = images.locate(rows.roots[source], path)
+        data = durable.read_bytes(file)
+        if sha256 is not None and durable.sha256(data) != sha256:
+            raise UserError(f"{file}: is not the file that was measured; run `luxreid data measure` again")
+        if data.startswith(_JPEG):
+            yield data, False
+        else:
+            yield images.encode(images.load(rows.roots[source], path), QUALITY), True
+
+
+def _write_missing(file: Path, data: bytes) -> None:
+    # Files come whole or not at all; a size that differs is what a power cut may leave.
+    if not (file.is_file() and file.stat().st_size == len(data)):
+        durable.write_bytes(file, data, sync=False)
+
+
+def _names(rows: Manifest, targets: Sequence[Target]) -> bytes:
+    names = rows.table["image_id"].to_pylist()
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("image_id", "file"))
+    writer.writerows((names[target.row], target.file) for target in targets)
+    return text.getvalue().encode()
+
+
+def _described(
+    rows: Manifest,
+    targets: Sequence[Target],
+    encoded: NDArray[np.bool_],
+    what: str,
+    root: Path,
+) -> Manifest:
+    """Make the manifest of the tree: one row a file, what was known of a picture, and measures of copied bytes."""
+    numbers = np.array([target.row for target in targets])
+    table = rows.table.take(pa.array(numbers))
+    columns: dict[str, object] = {name: table[name] for name in table.column_names if name not in _NOT_CARRIED}
+    fresh = pa.array(encoded[numbers])
+    columns |= {name: pc.if_else(fresh, pa.scalar(None, table[name].type), table[name]) for name in MEASURED}
+    columns["path"] = [target.file for target in targets]
+    columns |= {role: [target.role == role for target in targets] for role in ("query", "gallery")}
+    source = "-".join([*sorted(set(rows.table["source"].to_pylist())), what])
+    return manifest.build(columns, source, root)

@@ -1,0 +1,145 @@
+"""What a method is, to the loop that trains it. docs/interfaces.md holds these against six published methods.
+
+A method is a `torch.nn.Module` in one file, with a frozen `Config` and `build(config, world)`; it names its stages and
+its losses. Data, batches, precision, checkpoints and evaluation are the runner's.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+Sampling = Literal["pk", "pk-pairs", "shuffle"]
+
+
+@dataclass(frozen=True)
+class World:
+    """All that a method may know of its data before it sees any."""
+
+    identities: Mapping[str, int]  # training identities of every domain: one classification head each
+    cameras: int  # cameras over all domains; 0 where the sets do not say
+    modalities: tuple[str, ...]
+    size: tuple[int, int]  # height and width of the pictures it is given
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """Name the domains; `Batch.domain` counts in this order."""
+        return tuple(self.identities)
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a method asks of its batches."""
+
+    sampling: Sampling = "pk"  # pk-pairs: row k of both halves shares its identity (two modalities, or day and night)
+    identities: int = 16  # P
+    instances: int = 4  # K, in each half
+    views: tuple[str, ...] = ()  # of `raw`, `parent`
+    cameras: bool = False  # embedding needs the camera, so the test set must name its cameras
+    pictures_per_identity: int = 1
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the rows of a batch are arranged: halves x identities x instances, in this order."""
+
+    halves: tuple[str, ...]
+    identities: int
+    instances: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows on one device. Where pixels are given, they are B x 3 x H x W."""
+
+    images: Tensor  # augmented and normalised
+    label: Tensor  # training label within the row's domain
+    domain: Tensor  # position in World.domains
+    camera: Tensor  # position over all domains; -1 unknown
+    modality: Tensor  # position in World.modalities
+    night: Tensor  # 1 night, 0 day, -1 unknown
+    layout: Layout
+    # `raw`: after geometry, before colour and normalisation, in [0, 1]. `parent`: the daytime image a synthetic row was
+    # made from, under the very same geometry.
+    views: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What is known of pictures when they are embedded: no labels."""
+
+    camera: Tensor
+    modality: Tensor
+    night: Tensor
+    views: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where training stands."""
+
+    stage: str
+    epoch: int  # within the stage
+    step: int  # within the stage
+    epochs: int  # of the stage
+    steps_per_epoch: int
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of training: its optimisers, how their rates move, and which parts learn."""
+
+    name: str
+    epochs: int
+    optimisers: tuple[torch.optim.Optimizer, ...]
+    # Multiplies every group's own rate; a group that keeps its own time has a key `schedule` with such a function.
+    schedule: Callable[[Moment], float]
+    trainable: tuple[nn.Module, ...]  # all other modules are frozen and in eval mode
+    sampling: Sampling | None = None  # where it differs from Needs: a second stage may want plain shuffling
+    images: bool = True  # False: the stage learns from what `before_stage` kept and is given no pixels
+
+
+class TrainingSet(Protocol):
+    """The training pictures, for a method that must look at all of them before a stage."""
+
+    def plain(self) -> Iterator[Batch]:
+        """Pass once over every picture, in order, without augmentation."""
+        ...
+
+
+class Method(Protocol):
+    """What the runner calls; everything else of `torch.nn.Module` it uses as torch defines it."""
+
+    needs: Needs
+
+    def stages(self) -> Sequence[Stage]:
+        """Build the optimisers and say in which order what is trained."""
+        ...
+
+    def losses(self, batch: Batch, at: Moment) -> dict[str, Tensor]:
+        """Give the weighted terms; their sum is minimised, and each is logged under its name."""
+        ...
+
+    def before_stage(self, stage: Stage, data: TrainingSet) -> None:
+        """Prepare a stage, for instance by a pass over all training pictures."""
+        ...
+
+    def after_step(self, at: Moment) -> None:
+        """Act after the optimisers, for instance move an average."""
+        ...
+
+    def embed(self, images: Tensor, context: Context) -> Tensor:
+        """Give one vector a picture; scores are cosines, a fused score is a concatenation with square-root weights."""
+        ...
+
+
+class MethodFile(Protocol):
+    """What a file in `baselines/methods/` holds."""
+
+    Config: type
+
+    def build(self, config: object, world: World) -> nn.Module:
+        """Make the method."""
+        ...

@@ -1,0 +1,101 @@
+"""STAND-IN (replaced by the issue on the runner): one process, pictures in memory, PK batches, no checkpoints."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmark import images, keyed
+from benchmark.errors import UserError
+from benchmark.manifest import Manifest
+from benchmark.runner.interfaces import Batch, Context, Layout, Method, Moment, World
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Decoded pictures of one size and what is known of them."""
+
+    pixels: NDArray[np.uint8]
+    label: NDArray[np.int64]
+    camera: NDArray[np.int64]
+
+    def batch(self, rows: NDArray[np.intp], layout: Layout) -> Batch:
+        """Put some rows on the device."""
+        label, camera = torch.from_numpy(self.label[rows]), torch.from_numpy(self.camera[rows])
+        zero = torch.zeros(len(rows), dtype=torch.long)
+        raw = torch.from_numpy(self.pixels[rows]).permute(0, 3, 1, 2).float() / 255
+        return Batch((raw - 0.5) / 0.5, label, zero, camera, zero, zero - 1, layout, {"raw": raw})
+
+
+def pictures(manifest: Manifest, size: tuple[int, int]) -> Pictures:
+    """Decode and resize all pictures of a manifest."""
+    height, width = size
+    pairs = zip(manifest.column("source"), manifest.column("path"), strict=True)
+    loaded = (images.load(manifest.roots[str(source)], str(path)) for source, path in pairs)
+    pixels = [cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA) for picture in loaded]
+    return Pictures(np.stack(pixels).astype(np.uint8), manifest.identities(), manifest.column("camid").astype(np.int64))
+
+
+def world(train: Manifest, size: tuple[int, int]) -> World:
+    """Say what a method may know."""
+    return World(
+        {str(train.column("id_space")[0]): int(train.identities().max()) + 1},
+        len(np.unique(train.column("camid"))),
+        tuple(sorted({str(modality) for modality in train.column("modality")})),
+        size,
+    )
+
+
+def train(method: Method, data: Pictures, seed: int) -> list[float]:
+    """Train all stages and give the loss of every step."""
+    module = _module(method)
+    module.train()
+    history = []
+    for stage in method.stages():
+        for epoch in range(stage.epochs):
+            batches = list(_batches(method, data.label, seed, epoch))
+            for step, rows in enumerate(batches):
+                at = Moment(stage.name, epoch, epoch * len(batches) + step, stage.epochs, len(batches))
+                layout = Layout(("all",), method.needs.identities, method.needs.instances)
+                loss = torch.stack(list(method.losses(data.batch(rows, layout), at).values())).sum()
+                if not torch.isfinite(loss):
+                    raise UserError(f"training: the loss is {loss.item()} in stage {stage.name}, step {at.step}")
+                torch.autograd.backward(loss)
+                for optimiser in stage.optimisers:
+                    for group in optimiser.param_groups:
+                        group["lr"] = group.setdefault("initial_lr", group["lr"]) * stage.schedule(at)
+                    optimiser.step()
+                    optimiser.zero_grad(set_to_none=True)
+                method.after_step(at)
+                history.append(loss.item())
+    return history
+
+
+@torch.no_grad()
+def embed(method: Method, data: Pictures) -> NDArray[np.float32]:
+    """Embed all pictures."""
+    _module(method).eval()
+    rows = np.arange(len(data.label))
+    batch = data.batch(rows, Layout(("all",), len(rows), 1))
+    context = Context(batch.camera, batch.modality, batch.night, batch.views)
+    return np.asarray(method.embed(batch.images, context).numpy(), dtype=np.float32)
+
+
+def _batches(method: Method, label: NDArray[np.int64], seed: int, epoch: int) -> Iterator[NDArray[np.intp]]:
+    """Draw P identities x K pictures, a function of (seed, epoch) only."""
+    rng = np.random.default_rng(int(keyed.bits(seed, keyed.key(f"epoch\n{epoch}"), "batches")))
+    needs = method.needs
+    people = rng.permutation(np.unique(label))
+    for start in range(0, len(people) - needs.identities + 1, needs.identities):
+        chosen = people[start : start + needs.identities]
+        rows = [rng.choice(np.flatnonzero(label == person), needs.instances) for person in chosen]
+        yield np.concatenate(rows)
+
+
+def _module(method: Method) -> torch.nn.Module:
+    if not isinstance(method, torch.nn.Module):
+        raise TypeError("a method is a torch.nn.Module")
+    return method

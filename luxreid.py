@@ -1,0 +1,137 @@
+"""The command `luxreid`: it makes the plug-in rooms, hands them to the packages' commands, and walks the demo.
+
+Nothing imports this module. What is heavy is imported where it is used, so `luxreid --help` answers at once.
+"""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.commands import data, doctor
+from benchmark.errors import UserError, nearest
+from benchmark.plugins import Room, Shelf
+
+READERS, FORMATS = Room("benchmark.readers", "reader"), Room("benchmark.formats", "format")
+
+ROOMS: dict[str, Room | Shelf] = {
+    "readers": READERS,
+    "formats": FORMATS,
+    "protocols": Shelf("benchmark.protocols", "protocol"),
+    "methods": Room("baselines.methods", "method"),
+    "enhancers": Room("baselines.enhancers", "enhancer"),
+    "recipes": Shelf("baselines.recipes", "recipe"),
+    "nights": Shelf("synthesis.nights", "night"),
+    "stages": Room("synthesis.night", "night stage"),
+    "detectors": Room("annotation.detectors", "detector"),
+}
+
+# Where each step of the demo lives; every package names its own steps in its demo.py.
+DEMO = (
+    ("synthesis", "street"),
+    ("synthesis", "night"),
+    ("annotation", "annotate"),
+    ("benchmark", "measure"),
+    ("benchmark", "read"),
+    ("benchmark", "split"),
+    ("benchmark", "describe"),
+    ("baselines", "train"),
+    ("benchmark", "evaluate"),
+    ("leaderboards", "board"),
+)
+
+app = typer.Typer(
+    help="Data sets, night synthesis and an honest benchmark for re-identification in the dark.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(data.commands(READERS, FORMATS), name="data")
+app.command("doctor")(doctor.doctor)
+
+
+@app.command("list")
+def list_names(room: Annotated[str, typer.Argument(help="One of: " + ", ".join(ROOMS))] = "") -> None:
+    """List what can be named: readers, formats, protocols, methods, enhancers, recipes, nights, stages, detectors."""
+    from benchmark.console import say
+
+    if room and room not in ROOMS:
+        raise UserError(f"list: no room is called {room!r}; {nearest(room, list(ROOMS))}")
+    if room:
+        for name in ROOMS[room].names():
+            say(name)
+        return
+    for title, place in ROOMS.items():
+        say(f"{title:<10} {', '.join(place.names()) or '(none yet)'}")
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder to work in; a second run goes on where the first ended.")] = Path(
+        "demo"
+    ),
+    again: Annotated[bool, typer.Option("--again", help="Start over: delete what an earlier demo left.")] = False,
+) -> None:
+    """Walk the whole journey on a stand-in world: street, night, boxes, split, training, evaluation, board."""
+    import shutil
+    import time
+
+    from benchmark import durable
+    from benchmark.console import say
+
+    _refuse_foreign(out)
+    if again:
+        shutil.rmtree(out, ignore_errors=True)
+    ledger = durable.Ledger(out / ".steps", durable.sha256(durable.canonical(DEMO)))
+    with durable.locked(out / ".lock"):
+        done = ledger.done()
+        for package, name in DEMO:
+            step = import_module(f"{package}.demo").STEPS[name]
+            if f"{package}-{name}" in done:
+                say(f"{package}: {name} (done before)")
+                continue
+            say(f"{package}: {step.__doc__}")
+            begin = time.monotonic()
+            step(out)
+            ledger.commit(f"{package}-{name}", seconds=round(time.monotonic() - begin, 1))
+    say(
+        f"All of it is in {out}: manifests, pictures, figures, features, a bundle and a board. Delete it to start anew."
+    )
+
+
+def _refuse_foreign(folder: Path) -> None:
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / ".steps").is_dir():
+        raise UserError(f"demo: {folder} holds something else; name another folder with --out")
+
+
+def main() -> None:
+    """Run a command: a person's mistake is one line and exit code 2, ours is a traceback."""
+    try:
+        code = app(standalone_mode=False)
+    except UserError as error:
+        _stop(str(error))
+    except (typer.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output went away, as `head` does; that is nobody's mistake.
+        sys.stderr.close()
+        sys.exit(141)
+    except Exception as error:
+        # Errors of the command line: which package holds their class depends on typer's version, their method does not.
+        if not hasattr(error, "format_message"):
+            raise
+        _stop(error.format_message())
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _stop(message: str) -> None:
+    # A help text, shown where a command is named without its argument, stands as it is.
+    sys.stderr.write(message + "\n" if message.startswith("Usage:") else f"luxreid: {message}\n")
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

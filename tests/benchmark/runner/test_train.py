@@ -1,0 +1,92 @@
+"""The stand-in loop: batches are what they say, it learns, and it stops at a broken loss."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from baselines.methods import stand_in
+from benchmark.errors import UserError
+from benchmark.runner import train
+from benchmark.runner.interfaces import Batch, Moment, World
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def pictures(people: int = 8, each: int = 6) -> train.Pictures:
+    """Make people who differ by colour, under noise."""
+    rng = np.random.default_rng(0)
+    colours = rng.integers(0, 256, (people, 1, 1, 1, 3))
+    noise = rng.integers(-20, 21, (people, each, 32, 16, 3))
+    pixels = np.clip(colours + noise, 0, 255).astype(np.uint8).reshape(-1, 32, 16, 3)
+    label = np.repeat(np.arange(people), each)
+    return train.Pictures(pixels, label, np.zeros(len(label), np.int64))
+
+
+def method(**config: float) -> stand_in.StandIn:
+    torch.manual_seed(0)
+    return stand_in.build(stand_in.Config(**config), World({"a": 8}, 1, ("visible",), (32, 16)))  # type: ignore[arg-type]
+
+
+def test_it_learns_eight_identities() -> None:
+    network, data = method(), pictures()
+    losses = train.train(network, data, seed=0)
+    vectors = train.embed(network, data)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    scores = vectors @ vectors.T - 2 * np.eye(len(vectors))
+    assert losses[-1] < losses[0] / 2
+    assert (data.label[scores.argmax(axis=1)] == data.label).mean() > 0.95
+
+
+def test_equal_seeds_give_equal_runs_and_others_do_not() -> None:
+    runs = [train.train(method(epochs=2), pictures(), seed) for seed in (0, 0, 1)]
+    assert runs[0] == runs[1] != runs[2]
+
+
+class Spy(stand_in.StandIn):
+    """Remembers the labels it was given."""
+
+    def losses(self, batch: Batch, at: Moment) -> dict[str, Tensor]:
+        self.seen: list[Tensor] = [*getattr(self, "seen", []), batch.label]
+        return super().losses(batch, at)
+
+
+def test_every_batch_is_p_identities_of_k_pictures() -> None:
+    spy = Spy(stand_in.Config(epochs=3), World({"a": 8}, 1, ("visible",), (32, 16)))
+    train.train(spy, pictures(), seed=0)
+    assert len(spy.seen) == 3 * 2
+    for labels in spy.seen:
+        groups = labels.reshape(4, 4)
+        assert (groups == groups[:, :1]).all()
+        assert len(set(groups[:, 0].tolist())) == 4
+
+
+class Broken(stand_in.StandIn):
+    """Loses its mind at once."""
+
+    def losses(self, batch: Batch, at: Moment) -> dict[str, Tensor]:
+        return {"identity": torch.tensor(float("nan"), requires_grad=True)}
+
+
+def test_a_loss_that_is_not_finite_stops_the_run() -> None:
+    broken = Broken(stand_in.Config(), World({"a": 8}, 1, ("visible",), (32, 16)))
+    with pytest.raises(UserError, match="loss is nan in stage all, step 0"):
+        train.train(broken, pictures(), seed=0)
+
+
+def test_an_unreadable_picture_is_named(tmp_path: Path) -> None:
+    from benchmark import manifest
+
+    (tmp_path / "a.jpg").write_text("no picture")
+    world = manifest.build({"path": ["a.jpg"], "pid": [1]}, "set", tmp_path)
+    with pytest.raises(UserError, match=r"a\.jpg: not a picture"):
+        train.pictures(world, (32, 16))
