@@ -23,6 +23,7 @@ from benchmark.errors import UserError
 Picture = NDArray[np.uint8]  # height x width x 3, RGB
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")  # no others: Pillow hands PostScript to an outside program
 MAX_PIXELS = 100_000_000
 _ORIENTATION = 0x0112
 _PLAIN_MODES = ("1", "L", "P", "RGB")
@@ -32,9 +33,18 @@ _RED, _GREEN, _BLUE, _HALF = 19595, 38470, 7471, 32768
 GRID = (16, 8)  # rows and columns of the area-averaged grid whose median gives `stops`
 FLOOR = 2.0**-13  # a black crop has no logarithm
 
-_CODES = np.arange(256) / 255
-_LINEAR = np.where(_CODES <= 0.04045, _CODES / 12.92, ((_CODES + 0.055) / 1.055) ** 2.4)  # IEC 61966-2-1
-_LUMINANCE = np.outer([0.2126, 0.7152, 0.0722], _LINEAR)  # Rec. 709, a row a channel
+
+def to_linear(code: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Undo the curve of sRGB (IEC 61966-2-1): codes in [0, 1] become linear light."""
+    return np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)
+
+
+def from_linear(light: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Apply the curve of sRGB: linear light in [0, 1] becomes codes."""
+    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 0) ** (1 / 2.4) - 0.055)
+
+
+_LUMINANCE = np.outer([0.2126, 0.7152, 0.0722], to_linear(np.arange(256) / 255))  # Rec. 709, a row a channel
 
 
 class PictureError(UserError):
@@ -102,14 +112,9 @@ def decode(data: bytes) -> Picture:
 
 def is_rotated(data: bytes) -> bool:
     """Say whether a file asks to be turned or mirrored."""
-    start = data.find(b"Exif\0\0", 0, 65536)
-    if start < 0:
-        return False
-    exif = Image.Exif()
     try:
-        exif.load(data[start:])
-        return bool(exif.get(_ORIENTATION, 1) != 1)
-    except Exception:
+        return bool(_exif(data).get(_ORIENTATION, 1) != 1)
+    except Exception:  # broken metadata asks for nothing
         return False
 
 
@@ -239,14 +244,29 @@ def _percentile(histogram, percent):  # type: ignore[no-untyped-def]  # noqa: AN
     return 255.0
 
 
+def _exif(data: bytes) -> Image.Exif:
+    exif = Image.Exif()
+    if data[:2] == b"\xff\xd8":
+        start = data.find(b"Exif\0\0", 0, 65536)
+        if start >= 0:
+            exif.load(data[start:])
+    elif data[:4] != b"\x89PNG" or b"eXIf" in data:  # Pillow decodes all of a PNG to look for it
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            exif = Image.open(io.BytesIO(data), formats=_FORMATS).getexif()
+    return exif
+
+
 def _decode_with_pillow(data: bytes) -> Picture:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata; size is checked here
-            image = Image.open(io.BytesIO(data))
+            image = Image.open(io.BytesIO(data), formats=_FORMATS)
             _check_size(image.height, image.width)
-            if image.mode not in _PLAIN_MODES or "transparency" in image.info:
-                raise PictureError(f"is {_describe(image.mode)}, must be 8-bit RGB or grey")
+            if image.mode not in _PLAIN_MODES or "transparency" in image.info or _is_deep(image):
+                raise PictureError(f"is {_describe(image)}, must be 8-bit RGB or grey")
+            if image.format == "TIFF":
+                image.getexif()[_ORIENTATION] = 1  # else Pillow turns the picture while it decodes
             picture: Picture = np.array(image.convert("RGB"))
             return picture
     except Image.DecompressionBombError as error:
@@ -257,10 +277,17 @@ def _decode_with_pillow(data: bytes) -> Picture:
         raise PictureError(f"broken or cut off: {error or type(error).__name__}") from None
 
 
-def _describe(mode: str) -> str:
-    if mode.startswith("I"):
+def _is_deep(image: Image.Image) -> bool:
+    """Say whether the file holds more than 8 bits a channel; the mode of a 48-bit picture is plain RGB."""
+    return any(";16" in str(tile) for tile in getattr(image, "tile", ()))
+
+
+def _describe(image: Image.Image) -> str:
+    if image.mode.startswith("I") or _is_deep(image):
         return "16-bit"
-    return {"F": "floating point", "RGBA": "transparent", "LA": "transparent", "P": "transparent"}.get(mode, mode)
+    if image.mode in ("RGBA", "LA") or "transparency" in image.info:
+        return "transparent"
+    return {"F": "floating point"}.get(image.mode, image.mode)
 
 
 def _check_size(height: int, width: int) -> None:

@@ -50,6 +50,10 @@ class Manifest:
             raise UserError(f"manifest: no column {name!r}; it has {', '.join(self.table.column_names)}")
         return np.asarray(self.table[name].to_numpy())
 
+    def file(self, row: int) -> tuple[Path, str]:
+        """Give the root and the path of one row's picture, as `images.load` takes them."""
+        return self.roots[self.table["source"][row].as_py()], self.table["path"][row].as_py()
+
     def files(self) -> list[Path]:
         """Locate every picture."""
         pairs = zip(self.table["source"].to_pylist(), self.table["path"].to_pylist(), strict=True)
@@ -142,11 +146,10 @@ def read(path: Path, root: Path | None = None) -> Manifest:
         if found != SCHEMA:
             raise UserError(f"{path}: schema is {found or 'not named'}, this version reads {SCHEMA}")
         table = file.read()
-    except OSError as error:
-        reason = error.strerror or str(error).splitlines()[0]
-        raise UserError(f"{path}: cannot read: {reason}") from None
-    except pa.ArrowException as error:
-        raise UserError(f"{path}: not a Parquet file: {str(error).splitlines()[0]}") from None
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+        # What the system refuses has a number; a failed page checksum or a broken footer has none.
+        what = "cannot read" if getattr(error, "errno", None) else "not a Parquet file, or a broken one"
+        raise UserError(f"{path}: {what}: {getattr(error, 'strerror', None) or error}") from None
     folder = (root or path.parent).absolute()
     try:
         validity.check_columns(table)
@@ -166,7 +169,7 @@ def write(manifest: Manifest, path: Path) -> None:
 
 def common_root(manifest: Manifest) -> Path:
     """Find the folder that holds the pictures of all sources."""
-    return Path(os.path.commonpath([root.absolute() for root in manifest.roots.values()]))
+    return Path(os.path.commonpath([_plain(root) for root in manifest.roots.values()]))
 
 
 def concat(manifests: Sequence[Manifest]) -> Manifest:
@@ -185,14 +188,22 @@ def concat(manifests: Sequence[Manifest]) -> Manifest:
 
 
 def _under_one_root(manifest: Manifest) -> pa.Table:
-    """Rewrite `path`, never `image_id`, where several roots must become one."""
-    if len({root.absolute() for root in manifest.roots.values()}) == 1:
+    """Rewrite `path` and `mask`, never `image_id`, where several roots must become one."""
+    if len({_plain(root) for root in manifest.roots.values()}) == 1:
         return manifest.table
     root = common_root(manifest)
-    start = {source: folder.absolute().relative_to(root) for source, folder in manifest.roots.items()}
-    pairs = zip(manifest.table["source"].to_pylist(), manifest.table["path"].to_pylist(), strict=True)
-    paths = [str(PurePosixPath(start[source].as_posix()) / path) for source, path in pairs]
-    return manifest.with_columns(path=paths).table
+    start = {source: PurePosixPath(_plain(folder).relative_to(root)) for source, folder in manifest.roots.items()}
+    sources = manifest.table["source"].to_pylist()
+    moved = {}
+    for name in sorted({"path", "mask"} & set(manifest.table.column_names)):
+        pairs = zip(sources, manifest.table[name].to_pylist(), strict=True)
+        moved[name] = [path and str(start[source] / path) for source, path in pairs]
+    return manifest.with_columns(**moved).table
+
+
+def _plain(folder: Path) -> Path:
+    """Make a folder absolute; only the file system knows where `..` leads, since a link may stand before it."""
+    return folder.resolve() if ".." in folder.parts else folder.absolute()
 
 
 def _arranged(table: pa.Table) -> pa.Table:
@@ -212,7 +223,8 @@ def _arranged(table: pa.Table) -> pa.Table:
 def _sorted_lists(lists: pa.ChunkedArray) -> pa.Array:
     """Sort every list and drop what stands twice; the distinct lists are few, the rows many."""
     array = lists.combine_chunks()
-    if array.null_count or pc.list_flatten(array).null_count:
+    words = pc.list_flatten(array)
+    if array.null_count or words.null_count or pc.any(pc.match_substring(words, _ITEM)).as_py():
         return array  # left for the check to name
     codes = pc.binary_join(array, _ITEM).dictionary_encode()
     distinct = [sorted({word for word in text.split(_ITEM) if word}) for text in codes.dictionary.to_pylist()]
@@ -235,8 +247,10 @@ def _array(name: str, values: object, kind: pa.DataType | None) -> pa.Array:
         if isinstance(values, pa.ChunkedArray | pa.Array):
             array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
             return array.cast(kind) if kind is not None and array.type != kind else array
-        # from_pandas=False: a NaN stays a NaN, and is refused; only None and pandas' own NA are null.
-        series = values if isinstance(values, pd.Series) else None
-        return pa.array(series, kind) if series is not None else pa.array(values, kind, from_pandas=False)
+        if kind is not None and pa.types.is_list(kind) and any(isinstance(value, str) for value in list(values)):  # type: ignore[call-overload]
+            raise TypeError("a text stands where a list of texts must be")  # Arrow would take it for a list of letters
+        # A NaN stays a NaN, and is refused; None is null, and so is what pandas takes for missing.
+        array = pa.array(values, kind, from_pandas=isinstance(values, pd.Series))
+        return array.cast(pa.string()) if pa.types.is_large_string(array.type) else array
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise UserError(f"manifest: column {name!r}: {str(error).splitlines()[0]}") from None

@@ -27,25 +27,29 @@ class Shard:
     ledger: durable.Ledger
 
 
-def measure_file(path: Path, root: Path | None, target: Path, execute: Executor, *, again: bool = False) -> Manifest:
+def measure_file(
+    path: Path, root: Path | None, target: Path, execute: Executor, *, again: bool = False, limit: int | None = None
+) -> Manifest:
     """Measure a manifest file into `target`, which may be the same file; a killed run goes on where it ended."""
     # Beside the file that is written, so that a second run finds the finished shards.
     scratch = target.with_name(f".{target.name}.measure")
     with durable.locked(scratch.with_suffix(".lock")):
-        measured = measure(manifest.read(path, root), scratch, execute, again=again)
+        measured = measure(manifest.read(path, root), scratch, execute, again=again, limit=limit)
         manifest.write(measured, target)
         shutil.rmtree(scratch, ignore_errors=True)
     return measured
 
 
-def measure(table: Manifest, scratch: Path, execute: Executor, *, again: bool = False) -> Manifest:
+def measure(
+    table: Manifest, scratch: Path, execute: Executor, *, again: bool = False, limit: int | None = None
+) -> Manifest:
     """Measure the rows that are not measured yet, or all of them; `scratch` keeps finished shards until the end."""
     todo = np.ones(len(table), dtype=bool) if again else np.array(table.table["sha256"].is_null())
-    rows = np.flatnonzero(todo)
+    rows = np.flatnonzero(todo)[:limit]
     sources, paths = table.column("source"), table.column("path")
     files = [(str(table.roots[str(sources[row])]), str(paths[row])) for row in rows]
     # A picture that changed since a killed run is another plan, in a folder of its own: stale shards are never used.
-    plan = durable.sha256(durable.canonical([(*file, *_version(Path(*file))) for file in files]))
+    plan = durable.sha256(durable.canonical([SHARD_ROWS, *((*file, *_version(Path(*file))) for file in files)]))
     ledger = durable.Ledger(scratch / plan[:16], plan)
     shards = [
         Shard(f"{start:09d}", tuple(files[start : start + SHARD_ROWS]), ledger)
@@ -55,7 +59,8 @@ def measure(table: Manifest, scratch: Path, execute: Executor, *, again: bool = 
     missing = [shard for shard in shards if shard.name not in done]
     for _ in track(execute(_measure_shard, missing), "measure", len(missing)):
         pass
-    return _filled(table, rows, [ledger.done()[shard.name] for shard in shards])
+    done = ledger.done()
+    return _filled(table, rows, [done[shard.name] for shard in shards])
 
 
 def _version(file: Path) -> tuple[int, int]:

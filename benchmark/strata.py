@@ -93,7 +93,8 @@ def assign(manifest: Manifest, scheme: Scheme) -> Strata:
     if not known.any():
         raise UserError(f"{scheme.name}: no row has {scheme.measure!r}" + (" in visible light" if scheme.light else ""))
     if scheme.edges:
-        found, levels = np.digitize(values, scheme.edges), scheme.levels
+        # In the precision of the column: else a value stored as -2.9 would lie under an edge at -2.9.
+        found, levels = np.digitize(values, np.array(scheme.edges, dtype=np.float32)), scheme.levels
     else:
         rounded = np.round(np.where(known, values, 0).astype(np.float64), 1) + 0.0  # + 0: minus zero is zero
         distinct = np.unique(rounded[known])

@@ -29,6 +29,8 @@ def check(table: pa.Table) -> None:
     """Check a table with the right columns, sorted by `image_id`."""
     if not table.num_rows:
         raise UserError("manifest: has no rows")
+    for name in table.column_names:
+        _check_encoding(table, name)
     for column in (*COLUMNS, *EXTRAS):
         if column.name in table.column_names:
             _check_values(table, column)
@@ -42,6 +44,13 @@ def check(table: pa.Table) -> None:
     _check_paths(table)
     _check_roles(table)
     _check_measures(table)
+
+
+def _check_encoding(table: pa.Table, name: str) -> None:
+    try:
+        table[name].validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise UserError(f"manifest: column {name!r} is broken, or no UTF-8: {error}") from None
 
 
 def _check_values(table: pa.Table, column: Column) -> None:

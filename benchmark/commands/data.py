@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.console import console, say
-from benchmark.errors import UserError
 
 if TYPE_CHECKING:
     from benchmark.card import Card
@@ -79,14 +78,12 @@ def _add_describing(app: typer.Typer, readers: "Room") -> None:
         root: Root = None,
         out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("describe"),
         samples: Annotated[bool, typer.Option("--samples", help="Draw a sheet of sample pictures too.")] = False,
-        limit: Annotated[int, typer.Option(help="Pictures read for the channel histograms, drawn by --seed.")] = 2000,
+        limit: Annotated[int, typer.Option(min=1, help="Pictures read for the channel histograms.")] = 2000,
         seed: Annotated[int, typer.Option(help="Seed of every draw.")] = 0,
     ) -> None:
         """Print counts, levels and the paper's Table I; draw light, size and channel histograms."""
         from benchmark import describe, manifest
 
-        if limit < 1:
-            raise UserError(f"--limit {limit}: must be 1 or more")
         found = [manifest.read(path, root) for path in paths]
         describe.describe(found, [_card(one, readers) for one in found], console())
         for figure in describe.draw(found, out, samples=samples, limit=limit, seed=seed):
@@ -100,14 +97,17 @@ def measure(
     workers: Workers = 1,
     executor: ExecutorName = "",
     again: Annotated[bool, typer.Option("--again", help="Measure rows that are measured already, too.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Measure only so many rows, to try.")] = None,
 ) -> None:
     """Measure the light and the hash of every picture. A killed run goes on where it ended."""
     from benchmark import measure as measuring
 
     target = out or path
-    measured = measuring.measure_file(path, root, target, _executor(executor, workers), again=again)
+    measured = measuring.measure_file(path, root, target, _executor(executor, workers), again=again, limit=limit)
     _tell(measured)
-    say(f"{target}: {len(measured)} rows measured, data {measured.data_sha256}")
+    missing = measured.table["sha256"].null_count
+    named = f"data {measured.data_sha256}" if not missing else f"{missing} still unmeasured"
+    say(f"{target}: {len(measured) - missing} rows measured, {named}")
 
 
 def print_strata(

@@ -52,10 +52,11 @@ def people(manifest: Manifest, seed: int) -> list[list[int]]:
 
 def brighten(picture: Picture) -> tuple[Picture, float]:
     """Multiply the linear light of a picture, never down, and give the gain. For the eye only: this is no method."""
-    linear = _to_linear(picture)
+    linear = images.to_linear(picture / 255.0)
     bright = float(np.percentile(linear.max(axis=2), 95))
     gain = min(max(SHOWN_AT / bright, 1.0), LARGEST_GAIN) if bright else 1.0
-    return _from_linear(np.minimum(linear * gain, 1.0)), gain
+    brightened = np.round(255 * images.from_linear(np.minimum(linear * gain, 1.0)))
+    return brightened.astype(np.uint8), gain
 
 
 def _shuffled(manifest: Manifest, rows: NDArray[np.integer], seed: int) -> NDArray[np.intp]:
@@ -83,7 +84,7 @@ def _dark_strips(name: str, manifest: Manifest, seed: int) -> list[Strip]:
             )
         ]
     light = manifest.column("lightness")
-    stored = [_load(manifest, row) for row in rows]
+    stored = [images.load(*manifest.file(row)) for row in rows]
     brightened = [brighten(picture) for picture in stored]
     number = int((manifest.column("modality") == "visible").sum())
     heading = f"{name}: {len(rows)} of the darkest among {number:,} visible pictures"
@@ -102,7 +103,7 @@ def _people_strips(name: str, manifest: Manifest, seed: int) -> list[Strip]:
     total, pids, captions = int(manifest.identities().max()) + 1, manifest.column("pid"), _captions(manifest)
     heading = f"{name}: {len(chosen)} of {total:,} identities over cameras. Light level: visible pictures only"
     strips = [
-        Strip(f"identity {pids[rows[0]]}", [Cell(_load(manifest, row), captions(row)) for row in rows])
+        Strip(f"identity {pids[rows[0]]}", [Cell(images.load(*manifest.file(row)), captions(row)) for row in rows])
         for rows in chosen
     ]
     return [strips[0]._replace(heading=heading), *strips[1:]]
@@ -120,19 +121,3 @@ def _captions(manifest: Manifest) -> Callable[[int], str]:
         return place if isinstance(light, str) else f"{place}, {light.levels[light.codes[row]]}"
 
     return caption
-
-
-def _load(manifest: Manifest, row: int) -> Picture:
-    source, path = (str(manifest.column(name)[row]) for name in ("source", "path"))
-    return images.load(manifest.roots[source], path)
-
-
-def _to_linear(picture: Picture) -> NDArray[np.float64]:
-    """Undo the curve of sRGB, IEC 61966-2-1."""
-    codes = picture / 255.0
-    return np.where(codes <= 0.04045, codes / 12.92, ((codes + 0.055) / 1.055) ** 2.4)
-
-
-def _from_linear(linear: NDArray[np.float64]) -> Picture:
-    codes = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.round(255 * codes).astype(np.uint8)

@@ -33,8 +33,7 @@ class Pictures:
 def pictures(manifest: Manifest, size: tuple[int, int]) -> Pictures:
     """Decode and resize all pictures of a manifest."""
     height, width = size
-    pairs = zip(manifest.column("source"), manifest.column("path"), strict=True)
-    loaded = (images.load(manifest.roots[str(source)], str(path)) for source, path in pairs)
+    loaded = (images.load(*manifest.file(row)) for row in range(len(manifest)))
     pixels = [cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA) for picture in loaded]
     return Pictures(np.stack(pixels).astype(np.uint8), manifest.identities(), manifest.column("camid").astype(np.int64))
 

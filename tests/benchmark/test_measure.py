@@ -1,0 +1,188 @@
+"""Measuring: the same numbers as one picture at a time, whatever the executor, and nothing done twice."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmark import durable, executors, images, manifest, measure
+from benchmark.columns import MEASURED
+from benchmark.manifest import Manifest
+
+Mistake = Callable[..., AbstractContextManager[None]]
+
+
+@pytest.fixture(autouse=True)
+def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "SHARD_ROWS", 2)
+
+
+class PowerCut(Exception):
+    """What ends a run that is cut short."""
+
+
+class Stopping:
+    """An executor that gives up after some shards, and counts those it was given."""
+
+    def __init__(self, after: int) -> None:
+        self.after, self.given = after, 0
+
+    def __call__(
+        self, function: Callable[[measure.Shard], None], shards: Sequence[measure.Shard]
+    ) -> Iterator[tuple[int, None]]:
+        """Work on the first shards, the last of them first."""
+        self.given = len(shards)
+        for position in reversed(range(len(shards))):
+            if len(shards) - position > self.after:
+                raise PowerCut
+            yield position, function(shards[position])
+
+
+def stored(made: Manifest, path: Path) -> bytes:
+    """Give the bytes of a manifest's file."""
+    manifest.write(made, path)
+    return path.read_bytes()
+
+
+def test_every_row_holds_what_its_picture_measures(small: Manifest, tmp_path: Path) -> None:
+    made = measure.measure(small, tmp_path / "scratch", executors.serial)
+    assert made.measured
+    for row, file in zip(made.table.to_pylist(), made.files(), strict=True):
+        one = images.measure(file.read_bytes())
+        expected = {**one.photometry._asdict(), "sha256": one.sha256}
+        assert {name: row[name] for name in ("sha256", "width", "height")} == {
+            name: expected[name] for name in ("sha256", "width", "height")
+        }
+        for name in set(MEASURED) - {"sha256"}:
+            assert np.float32(row[name]) == np.float32(expected[name]), name
+    assert made.labels_sha256 == small.labels_sha256
+    assert made.table.drop_columns(list(MEASURED)).equals(small.table.drop_columns(list(MEASURED)))
+
+
+def test_processes_give_the_same_bytes(small: Manifest, tmp_path: Path) -> None:
+    one = measure.measure(small, tmp_path / "a", executors.serial)
+    two = measure.measure(small, tmp_path / "b", executors.executor("processes", 2))
+    assert stored(one, tmp_path / "a.parquet") == stored(two, tmp_path / "b.parquet")
+
+
+@pytest.mark.parametrize("after", [0, 1, 3])
+def test_a_run_that_was_cut_short_goes_on(small: Manifest, tmp_path: Path, after: int) -> None:
+    whole = measure.measure(small, tmp_path / "whole", executors.serial)
+    with pytest.raises(PowerCut):
+        measure.measure(small, tmp_path / "scratch", Stopping(after))
+    second = Stopping(100)
+    resumed = measure.measure(small, tmp_path / "scratch", second)
+    assert second.given == 4 - after
+    assert stored(resumed, tmp_path / "a.parquet") == stored(whole, tmp_path / "b.parquet")
+
+
+def test_shards_of_another_length_are_not_taken_up(
+    small: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(PowerCut):
+        measure.measure(small, tmp_path / "scratch", Stopping(1))
+    monkeypatch.setattr(measure, "SHARD_ROWS", 3)
+    again = Stopping(100)
+    assert measure.measure(small, tmp_path / "scratch", again).measured
+    assert again.given == 3
+
+
+def test_a_picture_that_changed_meanwhile_is_measured_anew(small: Manifest, tmp_path: Path) -> None:
+    with pytest.raises(PowerCut):
+        measure.measure(small, tmp_path / "scratch", Stopping(4 - 1))
+    changed = small.files()[6]
+    images.save(changed, np.full((9, 5, 3), 200, np.uint8))
+    made = measure.measure(small, tmp_path / "scratch", executors.serial)
+    assert made.table["sha256"].to_pylist()[6] == durable.sha256(changed.read_bytes())
+
+
+def test_measured_rows_are_measured_again_only_where_asked(small: Manifest, tmp_path: Path) -> None:
+    made = measure.measure(small, tmp_path / "a", executors.serial)
+    idle = Stopping(100)
+    assert measure.measure(made, tmp_path / "b", idle).table.equals(made.table)
+    assert idle.given == 0
+    images.save(small.files()[0], np.zeros((9, 5, 3), np.uint8))
+    again = measure.measure(made, tmp_path / "c", executors.serial, again=True)
+    assert again.table["height"].to_pylist() == [9, *made.table["height"].to_pylist()[1:]]
+    assert again.table["lightness"].to_pylist()[0] == 0
+
+
+def test_only_unmeasured_rows_are_measured(small: Manifest, tmp_path: Path) -> None:
+    made = measure.measure(small, tmp_path / "a", executors.serial)
+    known = np.arange(len(made)) < 4
+    half = {name: [value if keep else None for value, keep in zip(made.table[name].to_pylist(), known, strict=True)]
+            for name in MEASURED}  # fmt: skip
+    rest = Stopping(100)
+    assert measure.measure(made.with_columns(**half), tmp_path / "b", rest).table.equals(made.table)
+    assert rest.given == 2
+
+
+def test_several_roots_are_measured_as_one(small: Manifest, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    images.save(other / "only.png", np.full((4, 4, 3), 77, np.uint8))
+    joined = manifest.concat([small, manifest.build({"path": ["only.png"]}, "another", other)])
+    made = measure.measure(joined, tmp_path / "scratch", executors.serial)
+    assert made.table["lightness"].to_pylist()[0] == 77
+    assert made.data_sha256 is not None
+
+
+@pytest.mark.parametrize("name", ["serial", "processes"])
+@pytest.mark.parametrize(
+    ("data", "reason"), [(b"", "the file is empty"), (b"text", "not a picture"), (None, "No such file")]
+)
+def test_a_broken_picture_names_its_file(
+    small: Manifest, tmp_path: Path, mistake: Mistake, name: str, data: bytes | None, reason: str
+) -> None:
+    bad = small.files()[3]
+    bad.unlink()
+    if data is not None:
+        bad.write_bytes(data)
+    with mistake(bad, reason):
+        measure.measure(small, tmp_path / "scratch", executors.executor(name, 1))
+
+
+def test_a_link_out_of_the_root_is_refused(small: Manifest, tmp_path: Path, mistake: Mistake) -> None:
+    bad = small.files()[3]
+    bad.rename(tmp_path / "outside.png")
+    bad.symlink_to(tmp_path / "outside.png")
+    with mistake("leaves the root", bad.name):
+        measure.measure(small, tmp_path / "scratch", executors.serial)
+
+
+def test_turned_pictures_are_counted(small: Manifest, tmp_path: Path) -> None:
+    from PIL import Image
+
+    block = Image.Exif()
+    block[0x0112] = 6
+    for file in small.files()[:2]:
+        Image.open(file).save(file, exif=block)
+    made = measure.measure(small, tmp_path / "scratch", executors.serial)
+    assert made.notes == ("2 pictures carry an EXIF orientation, which is ignored",)
+
+
+def test_a_file_is_measured_in_place_and_leaves_no_scratch(small: Manifest, tmp_path: Path) -> None:
+    path = tmp_path / "pictures" / "manifest.parquet"
+    manifest.write(small, path)
+    with pytest.raises(PowerCut):
+        measure.measure_file(path, None, path, Stopping(2))
+    assert manifest.read(path).table.equals(small.table)
+    rest = Stopping(100)
+    made = measure.measure_file(path, None, path, rest)
+    assert rest.given == 2
+    assert manifest.read(path).table.equals(made.table)
+    assert made.measured
+    assert not [found for found in path.parent.iterdir() if found.suffix == ".measure"]
+
+
+def test_a_file_is_measured_by_one_process_at_a_time(small: Manifest, tmp_path: Path, mistake: Mistake) -> None:
+    path = tmp_path / "pictures" / "manifest.parquet"
+    manifest.write(small, path)
+
+    def twice(function: Callable[[measure.Shard], None], shards: Sequence[measure.Shard]) -> Iterator[tuple[int, None]]:
+        measure.measure_file(path, None, path, executors.serial)
+        yield 0, None
+
+    with mistake("another process is writing here"):
+        measure.measure_file(path, None, path, twice)  # type: ignore[arg-type]

@@ -1,0 +1,61 @@
+"""Kill `measure` at random moments: what the next run writes is what an undisturbed run writes."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmark import executors, images, keyed, manifest, measure
+
+RUN = """
+import sys
+from pathlib import Path
+from benchmark import executors, measure
+
+measure.SHARD_ROWS = 20
+path = Path(sys.argv[1])
+print("go", flush=True)
+measure.measure_file(path, None, path, executors.executor(sys.argv[2], 2))
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Write the manifest of 1200 pictures, a few seconds of work."""
+    drawn = (keyed.uniform(0, np.arange(64 * 32 * 3, dtype=np.uint64), "x") * 256).astype(np.uint8).reshape(64, 32, 3)
+    data = images.encode(drawn.repeat(4, 0).repeat(4, 1))
+    names = [f"{number:04d}.jpg" for number in range(1200)]
+    for name in names:
+        (tmp_path / name).write_bytes(data + name.encode())  # what follows the picture changes its hash alone
+    manifest.write(manifest.build({"path": names}, "toy", tmp_path), tmp_path / "manifest.parquet")
+    return tmp_path / "manifest.parquet"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", ["serial", "processes"])
+def test_killed_runs_end_with_the_same_bytes(path: Path, tmp_path: Path, executor: str) -> None:
+    unmeasured = path.read_bytes()
+    measure.measure_file(path, None, tmp_path / "undisturbed.parquet", executors.serial)
+    killed = grown = 0
+    for moment in keyed.uniform(1, np.arange(8, dtype=np.uint64), executor):
+        code = [sys.executable, "-c", RUN, str(path), executor]
+        child = subprocess.Popen(code, stdout=subprocess.PIPE, cwd=Path.cwd())
+        assert child.stdout is not None
+        child.stdout.readline()
+        time.sleep(float(moment))
+        child.send_signal(signal.SIGKILL)
+        child.communicate()
+        killed += child.returncode == -signal.SIGKILL
+        grown = max(grown, len(list(tmp_path.rglob("0*.json"))))
+        if child.returncode == 0:
+            break
+        assert path.read_bytes() == unmeasured  # the old file stands until the last shard is done
+    assert killed
+    assert grown  # some kill did come between shards
+    measure.measure_file(path, None, path, executors.serial)
+    assert path.read_bytes() == (tmp_path / "undisturbed.parquet").read_bytes()
+    assert not list(tmp_path.rglob("0*.json"))
