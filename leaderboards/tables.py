@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from benchmark.evaluation import chance_precision
 from benchmark.results import Bundle
 
 if TYPE_CHECKING:
@@ -19,9 +20,11 @@ def table(bundle: Bundle) -> "Table":
     for name in ("cut", "level", *METRICS, "chance mAP", "queries", "identities", "positives"):
         view.add_column(name, justify="left" if name in ("cut", "level") else "right")
     queries = bundle.tables["queries"].to_pylist()
-    positives = sum(row["n_pos"] for row in queries if row["n_pos"])
-    whole = [f"{100 * run[name]:.1f}" for name in METRICS]
-    view.add_row("all", "", *whole, "", str(run["n_query_valid"]), str(run["n_id"]), str(positives), end_section=True)
+    pairs = [(row["n_pos"], row["n_gallery_eff"] - row["n_pos"]) for row in queries if row["n_pos"]]
+    chance = sum(chance_precision(*pair) for pair in pairs) / len(pairs)
+    whole = [f"{100 * score:.1f}" for score in (*(run[name] for name in METRICS), chance)]
+    support = (str(run["n_query_valid"]), str(run["n_id"]), str(sum(found for found, _ in pairs)))
+    view.add_row("all", "", *whole, *support, end_section=True)
     for (scheme, level), cell in _cells(bundle).items():
         scores = [f"{100 * cell[name]['value']:.1f}" for name in (*METRICS, "chance_mAP")]
         support = (str(cell["mAP"][name]) for name in ("n_query", "n_id", "n_pos_pairs"))

@@ -20,12 +20,12 @@ def test_every_cell_stands_with_its_support_and_its_chance_level() -> None:
     bundle = Bundle(
         record,
         {
-            "queries": pa.Table.from_pylist([{"n_pos": 6}, {"n_pos": 3}, {"n_pos": 0}], QUERIES),
+            "queries": pa.Table.from_pylist([{"n_pos": n, "n_gallery_eff": n + 1} for n in (1, 1, 0)], QUERIES),
             "strata": pa.Table.from_pylist(cells, STRATA),
         },
     )
     console = Console(width=120, record=True, file=io.StringIO())
     console.print(tables.table(bundle))
     lines = [line.replace("│", " ").split() for line in console.export_text().splitlines()]
-    assert ["all", "50.0", "25.0", "12.5", "7", "5", "9"] in lines
+    assert ["all", "50.0", "25.0", "12.5", "75.0", "7", "5", "2"] in lines
     assert ["light", "Low", "11.1", "22.2", "33.3", "4.4", "4", "2", "9"] in lines
