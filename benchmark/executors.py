@@ -1,10 +1,11 @@
 """Where shards are worked on: in this process or in several. Shards are idempotent, so doing one twice is harmless."""
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Protocol, TypeVar
 
 from benchmark.errors import UserError, nearest
@@ -66,7 +67,8 @@ class _Processes:
     def _pool(self, function: Callable[[Shard], Result], missing: dict[int, Shard]) -> Iterator[tuple[int, Result]]:
         before = {name: os.environ.get(name) for name in ONE_THREAD}
         os.environ.update(ONE_THREAD)  # read by the libraries of a spawned process when it starts
-        pool = ProcessPoolExecutor(min(self.workers, len(missing) or 1), mp_context=get_context("spawn"))
+        workers = min(self.workers, len(missing) or 1)
+        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent)
         try:
             futures = {pool.submit(function, shard): position for position, shard in missing.items()}
             for future in as_completed(futures):
@@ -75,3 +77,15 @@ class _Processes:
             pool.shutdown(wait=True, cancel_futures=True)
             for name, value in before.items():
                 os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+
+def _end_with_parent() -> None:
+    """Tie a worker to the process that started it: when that one is killed, its pool would wait for work for ever."""
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from benchmark.columns import MEASURED
 from benchmark.manifest import Manifest
 
 Mistake = Callable[..., AbstractContextManager[None]]
+Shard = TypeVar("Shard")
+Result = TypeVar("Result")
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +22,7 @@ def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure, "SHARD_ROWS", 2)
 
 
-class PowerCut(Exception):
+class PowerCutError(Exception):
     """What ends a run that is cut short."""
 
 
@@ -29,14 +32,12 @@ class Stopping:
     def __init__(self, after: int) -> None:
         self.after, self.given = after, 0
 
-    def __call__(
-        self, function: Callable[[measure.Shard], None], shards: Sequence[measure.Shard]
-    ) -> Iterator[tuple[int, None]]:
-        """Work on the first shards, the last of them first."""
+    def __call__(self, function: Callable[[Shard], Result], shards: Sequence[Shard]) -> Iterator[tuple[int, Result]]:
+        """Work on the shards from the last to the first."""
         self.given = len(shards)
         for position in reversed(range(len(shards))):
             if len(shards) - position > self.after:
-                raise PowerCut
+                raise PowerCutError
             yield position, function(shards[position])
 
 
@@ -70,7 +71,7 @@ def test_processes_give_the_same_bytes(small: Manifest, tmp_path: Path) -> None:
 @pytest.mark.parametrize("after", [0, 1, 3])
 def test_a_run_that_was_cut_short_goes_on(small: Manifest, tmp_path: Path, after: int) -> None:
     whole = measure.measure(small, tmp_path / "whole", executors.serial)
-    with pytest.raises(PowerCut):
+    with pytest.raises(PowerCutError):
         measure.measure(small, tmp_path / "scratch", Stopping(after))
     second = Stopping(100)
     resumed = measure.measure(small, tmp_path / "scratch", second)
@@ -81,7 +82,7 @@ def test_a_run_that_was_cut_short_goes_on(small: Manifest, tmp_path: Path, after
 def test_shards_of_another_length_are_not_taken_up(
     small: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(PowerCut):
+    with pytest.raises(PowerCutError):
         measure.measure(small, tmp_path / "scratch", Stopping(1))
     monkeypatch.setattr(measure, "SHARD_ROWS", 3)
     again = Stopping(100)
@@ -90,7 +91,7 @@ def test_shards_of_another_length_are_not_taken_up(
 
 
 def test_a_picture_that_changed_meanwhile_is_measured_anew(small: Manifest, tmp_path: Path) -> None:
-    with pytest.raises(PowerCut):
+    with pytest.raises(PowerCutError):
         measure.measure(small, tmp_path / "scratch", Stopping(4 - 1))
     changed = small.files()[6]
     images.save(changed, np.full((9, 5, 3), 200, np.uint8))
@@ -165,7 +166,7 @@ def test_turned_pictures_are_counted(small: Manifest, tmp_path: Path) -> None:
 def test_a_file_is_measured_in_place_and_leaves_no_scratch(small: Manifest, tmp_path: Path) -> None:
     path = tmp_path / "pictures" / "manifest.parquet"
     manifest.write(small, path)
-    with pytest.raises(PowerCut):
+    with pytest.raises(PowerCutError):
         measure.measure_file(path, None, path, Stopping(2))
     assert manifest.read(path).table.equals(small.table)
     rest = Stopping(100)
@@ -180,9 +181,9 @@ def test_a_file_is_measured_by_one_process_at_a_time(small: Manifest, tmp_path: 
     path = tmp_path / "pictures" / "manifest.parquet"
     manifest.write(small, path)
 
-    def twice(function: Callable[[measure.Shard], None], shards: Sequence[measure.Shard]) -> Iterator[tuple[int, None]]:
+    def twice(function: Callable[[Shard], Result], shards: Sequence[Shard]) -> Iterator[tuple[int, Result]]:
         measure.measure_file(path, None, path, executors.serial)
-        yield 0, None
+        yield 0, function(shards[0])
 
     with mistake("another process is writing here"):
-        measure.measure_file(path, None, path, twice)  # type: ignore[arg-type]
+        measure.measure_file(path, None, path, twice)
