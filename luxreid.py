@@ -3,6 +3,8 @@
 Nothing imports this module. What is heavy is imported where it is used, so `luxreid --help` answers at once.
 """
 
+import errno
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -14,18 +16,21 @@ from benchmark.commands import data, doctor
 from benchmark.errors import UserError, nearest
 from benchmark.plugins import Room, Shelf
 
-READERS, FORMATS = Room("benchmark.readers", "reader"), Room("benchmark.formats", "format")
+READERS, FORMATS = (
+    Room("benchmark.readers", "reader", ("CARD", "EXAMPLES", "Options", "read")),
+    Room("benchmark.formats", "format", ("FOLDERS", "name", "parse", "problem", "notes")),
+)
 
 ROOMS: dict[str, Room | Shelf] = {
     "readers": READERS,
     "formats": FORMATS,
     "protocols": Shelf("benchmark.protocols", "protocol"),
-    "methods": Room("baselines.methods", "method"),
-    "enhancers": Room("baselines.enhancers", "enhancer"),
+    "methods": Room("baselines.methods", "method", ("Config", "build")),
+    "enhancers": Room("baselines.enhancers", "enhancer", ("Config", "enhance")),
     "recipes": Shelf("baselines.recipes", "recipe"),
     "nights": Shelf("synthesis.nights", "night"),
-    "stages": Room("synthesis.night", "night stage"),
-    "detectors": Room("annotation.detectors", "detector"),
+    "stages": Room("synthesis.night", "night stage", ("plan", "apply")),
+    "detectors": Room("annotation.detectors", "detector", ("detect",)),
 }
 
 # Where each step of the demo lives; every package names its own steps in its demo.py.
@@ -42,8 +47,20 @@ DEMO = (
     ("leaderboards", "board"),
 )
 
+# What these steps leave in their folder; `demo --again` removes this and nothing else.
+MADE = (
+    "street-day",
+    "street-night",
+    "frames",
+    "annotated",
+    "describe",
+    "training",
+    "features",
+    "bundle",
+    "board.parquet",
+)
+
 app = typer.Typer(
-    help="Data sets, night synthesis and an honest benchmark for re-identification in the dark.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -51,6 +68,23 @@ app = typer.Typer(
 )
 app.add_typer(data.commands(READERS, FORMATS), name="data")
 app.command("doctor")(doctor.doctor)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"luxreid {version('luxreid')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Measure how well a method sees in the dark: data sets, night synthesis and an honest benchmark."""
 
 
 @app.command("list")
@@ -76,17 +110,16 @@ def demo(
     again: Annotated[bool, typer.Option("--again", help="Start over: delete what an earlier demo left.")] = False,
 ) -> None:
     """Walk the whole journey on a stand-in world: street, night, boxes, split, training, evaluation, board."""
-    import shutil
     import time
 
     from benchmark import durable
     from benchmark.console import say
 
-    _refuse_foreign(out)
-    if again:
-        shutil.rmtree(out, ignore_errors=True)
     ledger = durable.Ledger(out / ".steps", durable.sha256(durable.canonical(DEMO)))
-    with durable.locked(out / ".lock"):
+    _claim(out, ledger.folder)
+    with durable.locked(out / ".steps" / "lock"):
+        if again:
+            _clear(out)
         done = ledger.done()
         for package, name in DEMO:
             step = import_module(f"{package}.demo").STEPS[name]
@@ -97,34 +130,57 @@ def demo(
             begin = time.monotonic()
             step(out)
             ledger.commit(f"{package}-{name}", seconds=round(time.monotonic() - begin, 1))
-    say(
-        f"All of it is in {out}: manifests, pictures, figures, features, a bundle and a board. Delete it to start anew."
-    )
+    say(f"All of it is in {out}: manifests, pictures, figures, features, a bundle and a board.")
 
 
-def _refuse_foreign(folder: Path) -> None:
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / ".steps").is_dir():
+def _claim(folder: Path, steps: Path) -> None:
+    """Take a folder that is new, empty, or an earlier demo's; its mark is there before the first step."""
+    if folder.is_dir() and any(folder.iterdir()) and not steps.is_dir():
         raise UserError(f"demo: {folder} holds something else; name another folder with --out")
+    try:
+        steps.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot write: {error.strerror or error}") from None
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a demo makes, and nothing that a person put beside it."""
+    import shutil
+
+    for name in MADE:
+        shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / name).unlink(missing_ok=True)
+    for record in (folder / ".steps").glob("*.json"):
+        record.unlink()
 
 
 def main() -> None:
     """Run a command: a person's mistake is one line and exit code 2, ours is a traceback."""
     try:
         code = app(standalone_mode=False)
+        sys.stdout.flush()  # a full disk under our output shows here, not in the interpreter's last moments
     except UserError as error:
         _stop(str(error))
     except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output went away, as `head` does; that is nobody's mistake.
-        sys.stderr.close()
-        sys.exit(141)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EPIPE):
+            raise
+        _silence()
+        if error.errno == errno.ENOSPC:
+            _stop(f"cannot write the output: {error.strerror}")
+        sys.exit(1)  # the reader went away, as `head` does
     except Exception as error:
         # Errors of the command line: which package holds their class depends on typer's version, their method does not.
         if not hasattr(error, "format_message"):
             raise
         _stop(error.format_message())
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _silence() -> None:
+    """Point our output nowhere, so that what is left in its buffer raises nothing on the way out."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _stop(message: str) -> None:

@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 
 from benchmark import durable, images
 from benchmark.card import Card
+from benchmark.console import count
 from benchmark.errors import UserError
 from benchmark.executors import Executor
-from benchmark.listing import pictures
 from benchmark.manifest import Manifest
 from benchmark.progress import track
+from benchmark.tree import pictures
 
 SHARD_ROWS = 2000
 SHOWN = 20  # files named per kind of difference; the rest is counted
+_COUNTED = (("image", "images"), ("identity", "identities"))  # of a card, in its order
 
 
 class Row(NamedTuple):
@@ -48,7 +50,7 @@ def check(manifest: Manifest, card: Card | None, execute: Executor) -> list[str]
         lines += _card_lines(manifest, card)
     if unmeasured:
         # A line of its own, though no file differs: an empty list promises that the bytes are those once measured.
-        lines.append(f"{unmeasured} rows are unmeasured, their bytes are not checked; run `luxreid data measure`")
+        lines.append(f"{count(unmeasured, 'row')} not measured, so bytes not checked; run `luxreid data measure`")
     return lines
 
 
@@ -72,7 +74,7 @@ def _file_lines(rows: Sequence[Row], execute: Executor) -> Iterator[str]:
         same = list(group)
         yield from (f"{finding.image_id}: {finding.text}" for finding in same[:SHOWN])
         if len(same) > SHOWN:
-            yield f"... and {len(same) - SHOWN} more files: {kind}"
+            yield f"... and {count(len(same) - SHOWN, 'more file')}: {kind}"
 
 
 def _check_shard(rows: Sequence[Row]) -> list[Finding]:
@@ -122,7 +124,7 @@ def _unnamed(rows: Sequence[Row]) -> Iterator[str]:
     extra = sorted(found - named)
     if extra:
         shown = ", ".join(extra[:3]) + (", ..." if len(extra) > 3 else "")
-        yield f"{len(extra)} pictures under the root are in no row: {shown}"
+        yield f"{count(len(extra), 'picture')} under the root in no row: {shown}"
 
 
 def _card_lines(manifest: Manifest, card: Card) -> list[str]:
@@ -132,12 +134,12 @@ def _card_lines(manifest: Manifest, card: Card) -> list[str]:
         rows = _part(manifest, part)
         people = identities[rows]
         found = (int(rows.sum()), len(np.unique(people[people >= 0])))
-        for what, number, wanted in zip(("images", "identities"), found, expected, strict=True):
+        for nouns, number, wanted in zip(_COUNTED, found, expected, strict=True):
             if wanted is not None and number != wanted:
-                lines.append(f"{part}: {number} {what}, {card.title} has {wanted}")
+                lines.append(f"{part}: {count(number, *nouns)}, {card.title} has {wanted:,}")
     cameras = len(set(manifest.table["camid"].to_pylist()) - {0})
     if card.cameras is not None and cameras != card.cameras:
-        lines.append(f"all: {cameras} cameras, {card.title} has {card.cameras}")
+        lines.append(f"all: {count(cameras, 'camera')}, {card.title} has {card.cameras}")
     if lines and card.note:
         lines[0] += f" ({card.note})"
     return lines

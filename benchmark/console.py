@@ -19,3 +19,9 @@ def console() -> "Console":
 def say(text: str) -> None:
     """Print one line of text as it stands."""
     console().print(text, soft_wrap=True)
+
+
+def count(number: int, noun: str, nouns: str = "") -> str:
+    """Say how many there are of something: no rows, 1 row, 2 rows."""
+    what = noun if number == 1 else nouns or f"{noun}s"
+    return f"{number:,} {what}" if number else f"no {what}"

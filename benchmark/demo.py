@@ -1,8 +1,15 @@
 """The demo's steps of this package."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-SEED = 0
+from benchmark import durable
+from benchmark.errors import UserError
+
+if TYPE_CHECKING:
+    from benchmark.lists import Lists
+
+SEED, EVAL_SET = 0, "street-night (stand-in)"
 
 
 def measure(folder: Path) -> None:
@@ -21,7 +28,6 @@ def read(folder: Path) -> None:
     """Read the day again as a stranger's folder, as `data read folders` does, and find the same people."""
     from benchmark import manifest
     from benchmark.console import say
-    from benchmark.errors import UserError
     from benchmark.readers import folders
 
     options = folders.Options(
@@ -45,59 +51,92 @@ def split(folder: Path) -> None:
 
 
 def describe(folder: Path) -> None:
-    """Describe day and night side by side, as `data describe` does."""
+    """Describe day, night and crops side by side, as `data describe` does."""
     from benchmark import describe, manifest
     from benchmark.console import console
 
-    sets = [manifest.read(folder / "street-day" / "manifest.parquet")]
-    sets.append(manifest.read(folder / "street-night" / "split.parquet"))
-    describe.describe(sets, [None, None], console())
+    files = ("street-day/manifest.parquet", "street-night/split.parquet", "annotated/manifest.parquet")
+    sets = [manifest.read(folder / file) for file in files]
+    describe.describe(sets, [None] * len(sets), console())
     for path in describe.draw(sets, folder / "describe", samples=True, limit=200, seed=SEED):
         console().print(f"  {path}", soft_wrap=True)
 
 
 def evaluate(folder: Path) -> None:
     """Evaluate the features with a slow, exact evaluator and write the run's bundle."""
-    import json
-    import platform
+    import datetime
     import time
 
-    from benchmark import evaluation, features, manifest, resolve, results, strata
+    from benchmark import environment, evaluation, features, manifest, resolve, results, strata
 
-    begin = time.process_time()
-    lists = resolve.resolve(manifest.read(folder / "street-night" / "split.parquet"))
-    vectors = features.read(folder / "features")
-    facts = vectors.facts
-    inputs = {"method": facts["method"], "config": facts["config"], "seed": facts["seed"], "lists": lists.lists_sha256}
-    run = results.run_id(inputs, "demo")
+    begin, started = time.monotonic(), datetime.datetime.now(datetime.UTC)
+    split = manifest.read(folder / "street-night" / "split.parquet")
+    lists, vectors = resolve.resolve(split), features.read(folder / "features")
+    inputs = results.run_inputs(
+        **{name: vectors.facts[name] for name in ("method", "config", "seed", "train_sets")},
+        lists_sha256=lists.lists_sha256,
+        protocol_sha256=lists.protocol_sha256,
+    )
+    run = results.run_id(inputs, results.nonce())
     schemes = [strata.scheme("night600-light"), strata.scheme("night600-scale")]
     query, gallery = (vectors.of(part).astype(float) for part in (lists.query, lists.gallery))
     scored = evaluation.evaluate(query, gallery, lists, schemes, run)
-    record = results.run_record(
-        run_id=run,
-        config_id=results.config_id(inputs),
-        status="ok",
-        provenance="ran_here",
-        method=facts["method"],
-        seed=facts["seed"],
-        n_train_imgs=len(lists.train),
-        eval_set="street-night (stand-in)",
-        eval_labels_sha256=lists.query.labels_sha256,
-        lists_sha256=lists.lists_sha256,
-        protocol_id=lists.protocol,
-        protocol_sha256=lists.protocol_sha256,
-        ap_variant="discrete",
-        tie_rule="pessimistic",
-        invalid_query_policy="skip",
-        feat_dim=vectors.vectors.shape[1],
-        python=platform.python_version(),
-        ckpt_selection="last",
-        eval_s=round(time.process_time() - begin, 3),
-        config_json=json.dumps(facts["config"]),
-        **scored.headline,
-    )
+    trained, files = _training(folder, vectors.facts)
+    record = trained | environment.facts() | _how(lists) | scored.headline
+    record |= {
+        "run_id": run,
+        "config_id": results.config_id(inputs),
+        "status": "ok",
+        "provenance": "ran_here",
+        "eval_set": EVAL_SET,
+        "eval_labels_sha256": split.labels_sha256,
+        "eval_data_sha256": split.data_sha256,
+        "features_sha256": durable.read_json(folder / "features" / "features.json")["features_sha256"],
+        "feat_dim": vectors.vectors.shape[1],
+        "started_at": started.isoformat(),
+        "ended_at": datetime.datetime.now(datetime.UTC).isoformat(),
+        "eval_s": round(time.monotonic() - begin, 3),
+    }
     tables = {"lists": lists.table(), "queries": scored.queries, "strata": scored.strata}
-    results.write(results.Bundle(record, tables), folder / "bundle")
+    results.write(results.Bundle(results.run_record(**record), tables), folder / "bundle", files)
+
+
+def _how(lists: "Lists") -> dict[str, Any]:
+    """Say by which rules the stand-in evaluator scores."""
+    from benchmark.resolve import PROTOCOL
+
+    return {
+        "lists_sha256": lists.lists_sha256,
+        "protocol_id": lists.protocol,
+        "protocol_sha256": lists.protocol_sha256,
+        "ap_variant": "discrete",
+        "tie_rule": "pessimistic",
+        "invalid_query_policy": PROTOCOL["invalid_queries"],
+        "junk_rule": "; ".join(PROTOCOL["junk"]),
+        "cmc_kind": PROTOCOL["cmc"],
+        "metric": "cosine",
+        "rank_by": PROTOCOL["rank_by"],
+        "rerank": "none",
+        "flip_tta": False,
+        "n_trials": 1,
+    }
+
+
+def _training(folder: Path, facts: dict[str, Any]) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Give what is known of the training, and its files; foreign features have neither weights nor a log."""
+    import json
+
+    from benchmark import results
+
+    names = "method seed train_sets n_train_ids n_train_imgs input_h input_w epochs deterministic amp ckpt_selection"
+    known = {name: facts.get(name) for name in names.split()} | {"config_json": json.dumps(facts["config"])}
+    if not facts.get("ckpt_sha256"):
+        return known, {}
+    trained = results.read(folder / "training").run
+    if trained["ckpt_sha256"] != facts["ckpt_sha256"]:
+        raise UserError(f"{folder}/features: were made with other weights than those in {folder}/training")
+    files = {name: durable.read_bytes(folder / "training" / name) for name in ("config.json", *results.FILES)}
+    return known | {"train_s": trained["train_s"]}, files
 
 
 STEPS = {"measure": measure, "read": read, "split": split, "describe": describe, "evaluate": evaluate}

@@ -1,15 +1,16 @@
 """`data describe`: what is in a manifest, as tables for the terminal and figures for the eye."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations, pairwise
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark import comparison, counts
+from benchmark import comparison, counts, levels, tables
 from benchmark.card import Card
+from benchmark.console import count
 from benchmark.counts import LIGHT, SIZE, Spread, Summary
 from benchmark.errors import UserError
 from benchmark.manifest import Manifest
@@ -28,7 +29,7 @@ _EACH = ("role", "images\nper identity", "cameras\nper identity", "images per id
 def describe(manifests: Sequence[Manifest], cards: Sequence[Card | None], console: "Console") -> None:
     """Print the tables."""
     for name, manifest in zip(counts.names(manifests), manifests, strict=True):
-        _print(console, f"\n{name}: {len(manifest):,} images")
+        _print(console, f"\n{name}: {count(len(manifest), 'image')}")
         _describe_people(manifest, console)
         _describe_levels(manifest, console)
     _compare(manifests, cards, console)
@@ -36,31 +37,33 @@ def describe(manifests: Sequence[Manifest], cards: Sequence[Card | None], consol
 
 def draw(manifests: Sequence[Manifest], folder: Path, *, samples: bool, limit: int, seed: int) -> list[Path]:
     """Draw the figures into a folder and give their paths."""
-    from benchmark.figures import channels, levels, style
+    from benchmark.figures import camera_light, channels, light_size, style
     from benchmark.figures import samples as sheets
 
     if limit < 1:
         raise UserError(f"--limit {limit}: must be 1 or more")
-    drawn = [
-        style.save(levels.light_size(manifests), folder / "light-size.png"),
-        style.save(channels.channels(manifests, limit, seed), folder / "channels.png"),
-    ]
+    drawn = {
+        "light-size.png": light_size.light_size(manifests),
+        "camera-light.png": camera_light.camera_light(manifests),
+        "channels.png": channels.channels(manifests, limit, seed),
+    }
     if samples:
-        drawn.append(style.save(sheets.samples(manifests, seed), folder / "samples.png"))
-    return drawn
+        drawn["samples.png"] = sheets.samples(manifests, seed)
+    # Saved after all are drawn: a picture that cannot be read leaves no half set of figures.
+    return [style.save(figure, folder / name) for name, figure in drawn.items()]
 
 
 def _describe_people(manifest: Manifest, console: "Console") -> None:
     roles, people = counts.roles(manifest), counts.People(manifest)
     found = {role: people.summary(mask) for role, mask in roles.items() if mask.any()}
-    _table(console, _HOLDS, [[role, *(f"{count:,}" for count in row[:5])] for role, row in found.items()])
+    _table(console, _HOLDS, [[role, *(f"{number:,}" for number in row[:5])] for role, row in found.items()])
     _print(console, "\nMean (smallest-largest)")
     _table(console, _EACH, [_averages(role, row) for role, row in found.items()])
     for one, other in combinations([role for role in roles if role != "all"], 2):
         if both := int((roles[one] & roles[other]).sum()):
-            _print(console, f"{both:,} images count in two rows: {one} and {other}.")
+            _print(console, f"{count(both, 'image')} counted in two rows: {one} and {other}.")
     if unknown := int((people.cameras < 0).sum()):
-        _print(console, f"{unknown:,} images have no known camera (camid 0) and count in no column of cameras.")
+        _print(console, f"{count(unknown, 'image')} of no known camera (camid 0), counted in no column of cameras.")
 
 
 def _averages(role: str, row: Summary) -> list[str]:
@@ -79,8 +82,9 @@ def _describe_levels(manifest: Manifest, console: "Console") -> None:
         if isinstance(found, str):
             _print(console, f"\n{found}")
             continue
-        _print(console, f"\n{heading}: {scheme_lines(found)}")
-        _say_of_scheme(found, console)
+        bounds = ", ".join(f"{name} {limit}" for name, limit in zip(found.levels, levels.limits(found), strict=True))
+        for line in (f"\n{heading}: {levels.title(found.scheme)}", bounds, *levels.remarks(found)):
+            _print(console, line)
         _table_of_levels(console, "split", found.levels, counts.by_split(groups, found))
     if isinstance(light, Strata) and isinstance(size, Strata):
         table = counts.cross(light.codes, size.codes, (len(light.levels), len(size.levels)))
@@ -91,30 +95,12 @@ def _describe_levels(manifest: Manifest, console: "Console") -> None:
         _table_of_levels(console, "camera", light.levels, counts.by_camera(counts.cameras(manifest), light))
 
 
-def scheme_lines(found: Strata) -> str:
-    """Name a scheme with its version, what it cuts, and where."""
-    edges = [f"{edge:g}" for edge in found.scheme.edges]
-    limits = [f"below {edges[0]}", *(f"[{low}, {high})" for low, high in pairwise(edges)), f"{edges[-1]} and up"]
-    levels = ", ".join(f"{name} {limit}" for name, limit in zip(found.levels, limits, strict=True))
-    cut = "height in pixels" if found.scheme.measure == "size" else "mean of max(R, G, B)"
-    return f"{found.scheme.id}, {cut}\n{levels}"
-
-
-def _say_of_scheme(found: Strata, console: "Console") -> None:
-    left = int((found.codes < 0).sum())
-    if found.scheme.light and left:
-        _print(console, f"Read from visible pictures only; {left:,} infrared or thermal images are left out.")
-    if found.occupied == 1:
-        only = found.levels[int(found.codes.max())]
-        _print(console, f"{found.scheme.name} has one occupied level, {only}: it divides nothing here.")
-
-
 def _table_of_levels(
-    console: "Console", what: str, levels: Sequence[str], rows: Mapping[str, NDArray[np.int64]]
+    console: "Console", what: str, names: Sequence[str], rows: Mapping[str, NDArray[np.int64]]
 ) -> None:
     """Print counts with their shares of the row."""
     body = [[name, *_with_shares(number), f"{number.sum():,}"] for name, number in rows.items()]
-    _table(console, (what, *levels, "images"), body)
+    _table(console, (what, *names, "images"), body)
 
 
 def _with_shares(numbers: NDArray[np.int64]) -> list[str]:
@@ -135,16 +121,7 @@ def _compare(manifests: Sequence[Manifest], cards: Sequence[Card | None], consol
 
 
 def _table(console: "Console", columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
-    for position, name in enumerate(columns):
-        table.add_column(Text(name), justify="right" if position else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))  # as Text: a card's brackets are no markup
-    console.print(table)
+    console.print(tables.table(columns, rows))
 
 
 def _print(console: "Console", line: str) -> None:

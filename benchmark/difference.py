@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from benchmark.console import count
 from benchmark.manifest import Manifest
 
 SHOWN = 3
@@ -22,7 +23,7 @@ def _rows(verb: str, one: Manifest, other: Manifest) -> Iterator[str]:
     alone = pc.invert(pc.is_in(one.table["image_id"], value_set=other.table["image_id"].combine_chunks()))
     names = one.table["image_id"].filter(alone)
     if len(names):
-        yield f"{_count(len(names), 'row')} {verb}: {_some(names[:SHOWN].to_pylist(), len(names))}"
+        yield f"{count(len(names), 'row')} {verb}: {_some(names[:SHOWN].to_pylist(), len(names))}"
 
 
 def _columns(old: Manifest, new: Manifest) -> Iterator[str]:
@@ -42,19 +43,32 @@ def _values(old: Manifest, new: Manifest) -> Iterator[str]:
     before = old.table.take(here.drop_null())
     after = new.table.filter(pc.is_valid(here))
     for name in before.column_names:
-        if name in after.column_names and before[name].type == after[name].type:
-            changed = np.flatnonzero(_differs(before[name], after[name]))
+        if name not in after.column_names:
+            continue
+        one, other = _of_one_type(before[name], after[name])
+        if one.type == other.type:
+            changed = np.flatnonzero(_differs(one, other))
             if len(changed):
                 examples = [_example(before, after, name, int(row)) for row in changed[:SHOWN]]
-                yield f"column {name}: {_count(len(changed), 'row')} changed: {_some(examples, len(changed))}"
+                yield f"column {name}: {count(len(changed), 'row')} changed: {_some(examples, len(changed))}"
+
+
+def _of_one_type(one: pa.ChunkedArray, other: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Give a column without any value the type of the other one: its rows can be compared all the same."""
+    if pa.types.is_null(one.type):
+        return pa.chunked_array([pa.nulls(len(one), other.type)]), other
+    if pa.types.is_null(other.type):
+        return one, pa.chunked_array([pa.nulls(len(other), one.type)])
+    return one, other
 
 
 def _differs(before: pa.ChunkedArray, after: pa.ChunkedArray) -> NDArray[np.bool_]:
-    if pa.types.is_nested(before.type):
+    try:
+        # Where one of the two is null, "not equal" is null too, and the null itself is the difference.
+        unequal = pc.fill_null(pc.not_equal(before, after), False)
+    except pa.ArrowNotImplementedError:  # lists, half floats, and columns that are null throughout
         pairs = zip(before.to_pylist(), after.to_pylist(), strict=True)
         return np.array([one != other for one, other in pairs], dtype=bool)
-    # Where one of the two is null, "not equal" is null too, and the null itself is the difference.
-    unequal = pc.fill_null(pc.not_equal(before, after), False)
     found: NDArray[np.bool_] = np.asarray(pc.or_(unequal, pc.xor(pc.is_null(before), pc.is_null(after))), dtype=bool)
     return found
 
@@ -72,10 +86,6 @@ def _hashes(old: Manifest, new: Manifest) -> Iterator[str]:
     for name in ("labels_sha256", "data_sha256"):
         one, other = getattr(old, name), getattr(new, name)
         yield f"{name} {'is equal' if one == other else f'differs: {_value(one)} -> {_value(other)}'}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def _some(shown: Sequence[str], total: int) -> str:

@@ -17,6 +17,7 @@ from benchmark.errors import UserError
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object], *, sync: bool = True) -> None:
     """Let `write` fill a file beside `path`, then rename it: a reader sees the old file or the new one, whole."""
     # `sync=False` is for the many pictures of a shard, whose commit record is synced after them.
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path  # a link stays a link
     beside = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,20 +79,36 @@ def sha256(data: bytes | str) -> str:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold `path` for one process; the system lets go of it when the process dies."""
+    """Hold `path` for one process and remove it after; the system lets go of it when the process dies."""
+    with _lock(path):
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _lock(path: Path) -> IO[str]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a")
+        while True:
+            file = path.open("a")
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The holder before us may have removed the file between our opening and our locking it.
+            if _is_at(path, file.fileno()):
+                return file
+            file.close()
+    except BlockingIOError:
+        file.close()
+        raise UserError(f"{path.parent}: another process is writing here; wait for it, or end it") from None
     except OSError as error:
         raise UserError(f"{path}: cannot lock: {error.strerror or error}") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{path.parent}: another process is writing here; wait for it, or end it") from None
-        except OSError as error:
-            raise UserError(f"{path}: cannot lock: {error.strerror or error}") from error
-        yield
+
+
+def _is_at(path: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
 
 
 @dataclass(frozen=True)

@@ -36,9 +36,11 @@ def evaluate(queries: Floats, gallery: Floats, lists: Lists, schemes: list[Schem
         row |= {"run_id": run_id, "trial": lists.trial} | {name: values[index] for name, values in facts.items()}
     valid = np.array([row["n_pos"] > 0 for row in rows])
     if not valid.any():
-        raise UserError(f"{lists.protocol}: no query has a positive in the gallery under the junk rules")
+        raise UserError(_no_positive(lists.protocol, junk))
     cells = [cell for scheme in schemes for cell in _cells(scheme, rows, valid, lists, run_id)]
-    headline = _means(rows, valid) | _support(rows, valid, lists)
+    identities = lists.query.identities()
+    headline = _means(rows, valid) | _optimistic(rows, valid) | _macro(rows, valid, identities)
+    headline |= _support(rows, valid, lists)
     return Evaluation(pa.Table.from_pylist(rows, QUERIES), pa.Table.from_pylist(cells, STRATA), headline)
 
 
@@ -73,8 +75,19 @@ def _pairs(lists: Lists) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
 
     same_identity = equal("id_space") & equal("pid") & (query["pid"].to_numpy() > 0)[:, None]
     own_copy = equal("image_id") | (equal("sha256") & same_identity)
-    junk = own_copy | (same_identity & equal("place"))
+    # Place 0 is unknown and equals nothing: a set without cameras would lose every positive.
+    same_place = equal("place") & (query["place"].to_numpy() != 0)[:, None]
+    junk = own_copy | (same_identity & same_place)
     return junk, same_identity & ~junk
+
+
+def _no_positive(protocol: str, junk: NDArray[np.bool_]) -> str:
+    """Say why nothing can be scored, where every pair of one identity is junk."""
+    absent = int((~junk.any(axis=1)).sum())
+    return (
+        f"{protocol}: no query has a positive in the gallery: of {len(junk)} queries, {absent} have an identity that "
+        f"is absent from the gallery, {len(junk) - absent} one that is there only in the same place or as a copy"
+    )
 
 
 def _query(index: int, scores: Floats, junk: NDArray[np.bool_], positive: NDArray[np.bool_]) -> dict[str, Any]:
@@ -117,6 +130,22 @@ def _means(rows: list[dict[str, Any]], chosen: NDArray[np.bool_]) -> dict[str, f
         "mINP": float(np.mean([len(rank) / rank[-1] for rank in ranks])),
         **{f"R{k}": float(np.mean(first <= k)) for k in (1, 5, 10)},
     }
+
+
+def _optimistic(rows: list[dict[str, Any]], chosen: NDArray[np.bool_]) -> dict[str, float]:
+    """Give what the scores would be with every tie in the query's favour; a row without ties has nothing to gain."""
+    picked = [rows[index] for index in np.flatnonzero(chosen)]
+    scores = [row["ap_opt"] if row["n_ties"] else row["ap"] for row in picked]
+    first = np.array([row["first_rank_opt"] if row["n_ties"] else row["first_rank"] for row in picked])
+    return {"mAP_opt": float(np.mean(scores)), "R1_opt": float(np.mean(first <= 1))}
+
+
+def _macro(rows: list[dict[str, Any]], chosen: NDArray[np.bool_], identities: NDArray[np.int64]) -> dict[str, float]:
+    """Give every identity one vote: the mean over identities of the mean AP of its valid queries."""
+    scores: dict[int, list[float]] = {}
+    for index in np.flatnonzero(chosen):
+        scores.setdefault(int(identities[index]), []).append(rows[index]["ap"])
+    return {"mAP_id_macro": float(np.mean([np.mean(found) for found in scores.values()]))}
 
 
 def _support(rows: list[dict[str, Any]], valid: NDArray[np.bool_], lists: Lists) -> dict[str, int]:

@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from benchmark import durable, images, manifest
+from benchmark import durable, images, manifest, stored
 from benchmark.columns import MEASURED
+from benchmark.console import count
 from benchmark.errors import UserError
 from benchmark.manifest import Manifest
 from benchmark.progress import track
@@ -29,7 +30,8 @@ _NOT_CARRIED = ("image_id", "source", "path", "mask")
 class Exported(NamedTuple):
     """How many pictures an export was about."""
 
-    written: int  # files in the tree
+    files: int  # in the tree
+    written_now: int  # the others were there, from a run before
     twice: int  # rows that are query and gallery, so in two files
     encoded: int  # rows whose picture was no JPEG
     left_out: int  # rows that are in no split and have no role
@@ -50,17 +52,17 @@ def export(rows: Manifest, layout: ModuleType, folder: Path) -> Exported:
     _refuse(kept, layout, what)
     targets = _targets(kept, layout)
     _claim(folder, kept, what, targets)
-    encoded = np.zeros(len(kept), dtype=bool)
+    encoded, written = np.zeros(len(kept), dtype=bool), 0
     places: dict[int, list[str]] = {}
     for target in targets:
         places.setdefault(target.row, []).append(target.file)
     for row, (data, fresh) in enumerate(track(_pictures(kept), "export", len(kept))):
         encoded[row] = fresh
         for file in places[row]:
-            _write_missing(folder / file, data)
+            written += _write_missing(folder / file, data)
     durable.write_bytes(folder / "names.csv", _names(kept, targets))
     manifest.write(_described(kept, targets, encoded, what, folder), folder / "manifest.parquet")
-    return Exported(len(targets), len(targets) - len(kept), int(encoded.sum()), len(rows) - len(kept))
+    return Exported(len(targets), written, len(targets) - len(kept), int(encoded.sum()), len(rows) - len(kept))
 
 
 def _has_a_place(rows: Manifest) -> NDArray[np.bool_]:
@@ -79,7 +81,8 @@ def _refuse(rows: Manifest, layout: ModuleType, what: str) -> None:
         raise UserError(f"export to {what}: names hold one space of identities, found {', '.join(spaces)}")
     unknown = frame.loc[frame["camid"] == 0, "image_id"]
     if len(unknown):
-        raise UserError(f"export to {what}: {len(unknown)} rows have camid 0 (unknown), such as {unknown.iloc[0]!r}")
+        rows_there, first = count(len(unknown), "row"), unknown.iloc[0]
+        raise UserError(f"export to {what}: {rows_there} with camid 0 (unknown), such as {first!r}")
     people = frame[frame["pid"] > 0]
     # Two sets number their cameras each in its own way, so an equal number would make two cameras one.
     shared = people.groupby(["pid", "camid"])["source"].nunique()
@@ -139,22 +142,21 @@ def _claim(folder: Path, rows: Manifest, what: str, targets: Sequence[Target]) -
 
 def _pictures(rows: Manifest) -> Iterator[tuple[bytes, bool]]:
     """Give every picture as JPEG bytes, and whether they had to be made."""
-    table = rows.table.select(["source", "path", "sha256"])
-    for source, path, sha256 in zip(*(column.to_pylist() for column in table.columns), strict=True):
-        file = images.locate(rows.roots[source], path)
-        data = durable.read_bytes(file)
-        if sha256 is not None and durable.sha256(data) != sha256:
-            raise UserError(f"{file}: is not the file that was measured; run `luxreid data measure` again")
+    for row in range(len(rows)):
+        data = stored.read(rows, row)
         if data.startswith(_JPEG):
             yield data, False
         else:
-            yield images.encode(images.load(rows.roots[source], path), QUALITY), True
+            yield images.encode(stored.load(rows, row), QUALITY), True
 
 
-def _write_missing(file: Path, data: bytes) -> None:
+def _write_missing(file: Path, data: bytes) -> bool:
+    """Write a file that is not there yet, and say whether it was written."""
     # Files come whole or not at all; a size that differs is what a power cut may leave.
-    if not (file.is_file() and file.stat().st_size == len(data)):
-        durable.write_bytes(file, data, sync=False)
+    if file.is_file() and file.stat().st_size == len(data):
+        return False
+    durable.write_bytes(file, data, sync=False)
+    return True
 
 
 def _names(rows: Manifest, targets: Sequence[Target]) -> bytes:

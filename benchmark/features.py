@@ -26,7 +26,7 @@ class Features:
 
     image_ids: Sequence[str]
     vectors: NDArray[np.float32]  # images x dimensions
-    facts: dict[str, Any]  # method, config, seed and whatever else the maker knows
+    facts: dict[str, Any]  # method, config, seed, and under their names in run/1 what else the maker knows
 
     def __post_init__(self) -> None:
         if len(set(self.image_ids)) < len(self.image_ids):
@@ -73,6 +73,8 @@ def read(folder: Path) -> Features:
     record = durable.read_json(folder / "features.json")
     if record.get("schema") != SCHEMA:
         raise UserError(f"{folder}/features.json: schema is {record.get('schema')!r}, this version reads {SCHEMA!r}")
+    if not isinstance(record.get("facts"), dict):
+        raise UserError(f"{folder}/features.json: facts is {record.get('facts')!r}, must be an object")
     for name in ("features.npy", "rows.parquet"):
         found = hashlib.sha256(durable.read_bytes(folder / name)).hexdigest()
         if found != record.get(f"{name.split('.')[0]}_sha256"):

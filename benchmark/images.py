@@ -24,7 +24,7 @@ Picture = NDArray[np.uint8]  # height x width x 3, RGB
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")  # no others: Pillow hands PostScript to an outside program
-MAX_PIXELS = 100_000_000
+MAX_PIXELS, MAX_SIDE = 100_000_000, 65_535  # a JPEG's longest side
 _ORIENTATION = 0x0112
 _PLAIN_MODES = ("1", "L", "P", "RGB")
 
@@ -173,7 +173,15 @@ def _area_weights(length: int, cells: int) -> NDArray[np.float64]:
     return weights
 
 
-@numba.njit(cache=True, nogil=True)
+def _compiled(function):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Compile, and keep the result on disk where there is a folder to keep it in."""
+    try:
+        return numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # neither this folder nor the user's cache can be written
+        return numba.njit(nogil=True)(function)
+
+
+@_compiled
 def _photometry(picture, luminance):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     height, width, _ = picture.shape
     rows, columns = GRID
@@ -190,10 +198,15 @@ def _photometry(picture, luminance):  # type: ignore[no-untyped-def]  # noqa: AN
             brightest[x] = max(red, max(green, blue))
             weighted = np.uint32(_RED) * np.uint32(red) + np.uint32(_GREEN) * np.uint32(green)
             luma[x] = (weighted + np.uint32(_BLUE) * np.uint32(blue) + np.uint32(_HALF)) >> np.uint32(16)
+        # Sums of a line in 32 bits, which hold any line of a picture that is let in: twice as many at a time.
+        line_peak, line_dark, line_saturated = np.uint32(0), np.uint32(0), np.uint32(0)
         for x in range(width):
-            peak += brightest[x]
-            dark += brightest[x] < 4
-            saturated += brightest[x] > 250
+            line_peak += np.uint32(brightest[x])
+            line_dark += np.uint32(brightest[x] < 4)
+            line_saturated += np.uint32(brightest[x] > 250)
+        peak += int(line_peak)
+        dark += int(line_dark)
+        saturated += int(line_saturated)
         for x in range(width):
             counts[x & 3, luma[x]] += 1
             line[x] = luminance[0, pixels[3 * x]] + luminance[1, pixels[3 * x + 1]] + luminance[2, pixels[3 * x + 2]]
@@ -201,7 +214,9 @@ def _photometry(picture, luminance):  # type: ignore[no-untyped-def]  # noqa: AN
             overlap = min((row + 1) * height / rows, y + 1.0) - max(row * height / rows, float(y))
             if overlap <= 0:
                 break
-            strips[row] += line * (overlap * rows / height)
+            weight, strip = overlap * rows / height, strips[row]
+            for x in range(width):
+                strip[x] += weight * line[x]
     grid = np.empty((rows, columns))
     for row in range(rows):
         _average(strips[row], grid[row])
@@ -216,7 +231,7 @@ def _photometry(picture, luminance):  # type: ignore[no-untyped-def]  # noqa: AN
     return peak / area, total / area, np.log2(max(median, FLOOR)), p05, p95, dark / area, saturated / area
 
 
-@numba.njit(cache=True, nogil=True)
+@_compiled
 def _average(line, cells):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Average a line over equal cells; a pixel on an edge counts in both cells by its share."""
     length, count = len(line), len(cells)
@@ -230,7 +245,7 @@ def _average(line, cells):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN2
         cells[cell] = total * count / length
 
 
-@numba.njit(cache=True, nogil=True)
+@_compiled
 def _percentile(histogram, percent):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Give a percentile of a histogram, interpolated between neighbours as numpy.percentile does."""
     position = percent / 100 * (histogram.sum() - 1)
@@ -291,8 +306,9 @@ def _describe(image: Image.Image) -> str:
 
 
 def _check_size(height: int, width: int) -> None:
-    if height * width > MAX_PIXELS:
-        raise PictureError(f"{width} x {height} pixels, more than {MAX_PIXELS // 1_000_000} million")
+    if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
+        allowed = f"{MAX_PIXELS // 1_000_000} million, {MAX_SIDE} a side"
+        raise PictureError(f"{width} x {height} pixels, must be at most {allowed}")
 
 
 @lru_cache(maxsize=65536)

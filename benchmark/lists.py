@@ -29,9 +29,14 @@ class Lists:
     @property
     def lists_sha256(self) -> str:
         """Hash who is compared with whom: two results are comparable when this and the protocol's hash are equal."""
-        names = ("role", "image_id", "sha256", "id_space", "pid", "camid", "place")
-        rows = zip(*(self.table()[name].to_pylist() for name in names), strict=True)
-        return durable.sha256("".join(durable.canonical(row) + "\n" for row in sorted(rows)))
+        return hash_table(self.table())
+
+
+def hash_table(table: pa.Table) -> str:
+    """Hash the rows of a `lists/1` table, whatever their order; docs/results.md gives the recipe."""
+    names = ("role", "image_id", "sha256", "id_space", "pid", "camid", "place")
+    rows = zip(*(table[name].to_pylist() for name in names), strict=True)
+    return durable.sha256("".join(durable.canonical(row) + "\n" for row in sorted(rows)))
 
 
 def _rows(role: str, manifest: Manifest) -> pa.Table:

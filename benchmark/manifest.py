@@ -99,7 +99,7 @@ class Manifest:
         """Stop where a row lacks measures that `why` needs."""
         missing = self.table["sha256"].null_count
         if missing:
-            raise UserError(f"{why}: {missing} of {len(self)} rows are unmeasured; run `luxreid data measure` first")
+            raise UserError(f"{why}: {missing} of {len(self)} rows unmeasured; run `luxreid data measure` first")
 
     @property
     def labels_sha256(self) -> str:
@@ -145,7 +145,7 @@ def read(path: Path, root: Path | None = None) -> Manifest:
         found = (file.schema_arrow.metadata or {}).get(b"luxreid.schema", b"").decode()
         if found != SCHEMA:
             raise UserError(f"{path}: schema is {found or 'not named'}, this version reads {SCHEMA}")
-        table = file.read()
+        table = _narrowed(file.read())
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         # What the system refuses has a number; a failed page checksum or a broken footer has none.
         what = "cannot read" if getattr(error, "errno", None) else "not a Parquet file, or a broken one"
@@ -159,12 +159,40 @@ def read(path: Path, root: Path | None = None) -> Manifest:
 
 
 def write(manifest: Manifest, path: Path) -> None:
-    """Write a manifest atomically; equal manifests give equal bytes."""
+    """Write a manifest atomically; equal manifests give equal bytes. A file that is no manifest is never replaced."""
+    if path.exists() and not _is_manifest(path):
+        raise UserError(f"{path}: is there and is no manifest; name another file, or remove it")
     table = _under_one_root(manifest).replace_schema_metadata({"luxreid.schema": SCHEMA})
     durable.write_atomically(
         path,
         lambda file: pq.write_table(table, file, compression="zstd", row_group_size=2**17, write_page_checksum=True),
     )
+
+
+def _narrowed(table: pa.Table) -> pa.Table:
+    """Take the wide or encoded texts that other writers use for what they are."""
+    for place, column in enumerate(table.schema):
+        kind = _narrow(column.type)
+        if kind != column.type:
+            table = table.set_column(place, column.name, table[place].cast(kind))
+    return table
+
+
+def _narrow(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_dictionary(kind):
+        return _narrow(kind.value_type)
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return pa.list_(_narrow(kind.value_type))
+    return kind
+
+
+def _is_manifest(path: Path) -> bool:
+    try:
+        return bool((pq.read_metadata(path).metadata or {}).get(b"luxreid.schema", b"").startswith(b"manifest/"))
+    except (OSError, pa.ArrowException):
+        return False
 
 
 def common_root(manifest: Manifest) -> Path:

@@ -16,6 +16,7 @@ class Room:
 
     package: str
     what: str
+    offers: tuple[str, ...] = ()  # what a module must have to be such a plug-in
 
     def names(self) -> list[str]:
         """List the plug-ins, sorted; none of them is imported."""
@@ -25,16 +26,22 @@ class Room:
     def load(self, name: str) -> ModuleType:
         """Import one plug-in; a dotted path names a module of one's own."""
         if name in self.names():
-            return importlib.import_module(f"{self.package}.{name}")
+            return self._checked(name, importlib.import_module(f"{self.package}.{name}"))
         if "." not in name or not all(part.isidentifier() for part in name.split(".")):
             raise UserError(f"no {self.what} is called {name!r}; {nearest(name, self.names())}")
         try:
-            return importlib.import_module(name)
+            return self._checked(name, importlib.import_module(name))
         except ModuleNotFoundError as error:
             # A module that exists but lacks something of its own is its author's fault, and wants its traceback.
             if error.name and (name + ".").startswith(error.name + "."):
                 raise UserError(f"no module is called {name!r} (a {self.what} given as a dotted path)") from None
             raise
+
+    def _checked(self, name: str, module: ModuleType) -> ModuleType:
+        missing = [part for part in self.offers if not hasattr(module, part)]
+        if missing:
+            raise UserError(f"{name}: is no {self.what}: it has no {', '.join(missing)}")
+        return module
 
 
 @dataclass(frozen=True)

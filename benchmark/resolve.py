@@ -5,7 +5,13 @@ from benchmark.errors import UserError
 from benchmark.lists import Lists
 from benchmark.manifest import Manifest
 
-PROTOCOL = {"name": "stand-in-roles", "junk": ["own_copy", "same identity same place"], "invalid_queries": "skip"}
+PROTOCOL = {
+    "name": "stand-in-roles",
+    "junk": ["own_copy", "same identity same place, where the place is known"],
+    "cmc": "first match",
+    "rank_by": "mAP",
+    "invalid_queries": "skip",
+}
 
 
 def resolve(manifest: Manifest) -> Lists:

@@ -1,6 +1,7 @@
 """The columns of a result, as data: `run/1`, `queries/1`, `strata/1` and `lists/1`.
 
-Within a major version columns may be added; a type, a unit or a meaning never changes under an old name.
+Within a major version columns may be added; a type, a unit or a meaning never changes under an old name. A reader
+therefore fills a column that it misses with null, and keeps one that it does not know.
 """
 
 import pyarrow as pa
@@ -68,6 +69,7 @@ RUN = pa.schema(
 
 STATUSES = ("ok", "failed", "killed", "partial")
 PROVENANCES = ("ran_here", "rescored", "verified", "literature")
+SCORES = ("mAP", "mINP", "R1", "R5", "R10", "mAP_id_macro", "mAP_trapz", "mAP_opt", "R1_opt")  # each 0 to 1
 
 QUERIES = pa.schema(
     [
@@ -88,6 +90,9 @@ QUERIES = pa.schema(
         ("first_rank_opt", _int),
         ("first_rank_id", _int),  # rank among identities; 0: not computed
         *_fields(pa.float32(), "d_first_pos d_first_neg"),
+        # optional: the first K of the ranking, junk removed, as positions with role gallery, and their distances
+        ("top_gidx", pa.list_(_int)),
+        ("top_dist", pa.list_(pa.float32())),
     ]
 )
 
@@ -119,3 +124,11 @@ LISTS = pa.schema(
 )
 
 TABLES = {"lists": (LISTS_SCHEMA, LISTS), "queries": (QUERIES_SCHEMA, QUERIES), "strata": (STRATA_SCHEMA, STRATA)}
+
+# The keys: a file without one of these columns, or with a null in it, is refused; every other column may be null.
+REQUIRED = {
+    "run": ("run_id", "status", "provenance"),
+    "lists": ("role", "position", "image_id", "sha256", "id_space", "pid", "camid", "place"),
+    "queries": ("run_id", "query_idx", "image_id", "pos_ranks", "pos_gidx"),
+    "strata": ("run_id", "scheme_id", "cut", "metric"),
+}

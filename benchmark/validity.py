@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from benchmark.columns import COLUMNS, EXTRAS, MEASURED, Column
+from benchmark.console import count
 from benchmark.errors import UserError
 
 SOURCE = re.compile(r"[a-z0-9][a-z0-9._+-]*")
@@ -23,6 +24,9 @@ def check_columns(table: pa.Table) -> None:
         if column.name in names and table.schema.field(column.name).type != column.type:
             found = table.schema.field(column.name).type
             raise UserError(f"manifest: column {column.name!r} is of type {found}, must be {column.type}")
+    for field in table.schema:
+        if pa.types.is_nested(_innermost(field.type)):
+            raise UserError(f"manifest: column {field.name!r} is of type {field.type}, must be plain or a list")
 
 
 def check(table: pa.Table) -> None:
@@ -40,6 +44,8 @@ def check(table: pa.Table) -> None:
         if pa.types.is_string(table[name].type):
             # A control character would break tables, terminals and the hashes' field separators.
             _refuse(table, name, _matches(table[name], r"[\x00-\x1f\x7f]"), "a text without control characters")
+        if _is_list(table[name].type):
+            _check_list(table, name)
     _check_keys(table)
     _check_paths(table)
     _check_roles(table)
@@ -51,6 +57,29 @@ def _check_encoding(table: pa.Table, name: str) -> None:
         table[name].validate(full=True)
     except pa.ArrowInvalid as error:
         raise UserError(f"manifest: column {name!r} is broken, or no UTF-8: {error}") from None
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _innermost(kind: pa.DataType) -> pa.DataType:
+    while _is_list(kind):
+        kind = kind.value_type
+    return kind
+
+
+def _check_list(table: pa.Table, name: str) -> None:
+    """Refuse numbers in lists, or in lists of lists, that are not finite."""
+    if not pa.types.is_floating(_innermost(table[name].type)):
+        return
+    values, rows = table[name].combine_chunks(), pa.array(range(table.num_rows))
+    while _is_list(values.type):
+        rows, values = rows.take(pc.list_parent_indices(values)), pc.list_flatten(values)
+    wrong = rows.filter(pc.invert(pc.is_finite(values)), null_selection_behavior="drop")
+    if len(wrong):
+        image = table["image_id"][wrong[0].as_py()].as_py()
+        raise UserError(f"manifest: row {image!r}, column {name!r}: a number in the list is not finite")
 
 
 def _check_values(table: pa.Table, column: Column) -> None:
@@ -124,7 +153,7 @@ def _refuse(table: pa.Table, name: str, wrong: pa.ChunkedArray, allowed: str) ->
     if not pc.any(wrong).as_py():
         return
     row = pc.index(wrong, True).as_py()
-    count = pc.sum(wrong).as_py()
-    more = f" (and {count - 1} more rows)" if count > 1 else ""
+    number = pc.sum(wrong).as_py()
+    more = f" (and {count(number - 1, 'more row')})" if number > 1 else ""
     found, image = table[name][row].as_py(), table["image_id"][row].as_py()
     raise UserError(f"manifest: row {image!r}, column {name!r}: found {found!r}, must be {allowed}{more}")

@@ -11,7 +11,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-PICTURES = ("light-size.png", "channels.png")
+PICTURES = ("light-size.png", "camera-light.png", "channels.png")
 
 
 def commands_page() -> str:

@@ -27,8 +27,8 @@ def table(bundle: Bundle) -> "Table":
     view.add_row("all", "", *whole, *support, end_section=True)
     for (scheme, level), cell in _cells(bundle).items():
         scores = [f"{100 * cell[name]['value']:.1f}" for name in (*METRICS, "chance_mAP")]
-        support = (str(cell["mAP"][name]) for name in ("n_query", "n_id", "n_pos_pairs"))
-        view.add_row(scheme.split("@")[0], level, *scores, *support)
+        counts = [str(cell["mAP"][name]) for name in ("n_query", "n_id", "n_pos_pairs")]
+        view.add_row(scheme.split("@")[0], level, *scores, *counts)
     view.caption = "Under 30 identities: no interval. A stand-in world: this says nothing about real night."
     return view
 

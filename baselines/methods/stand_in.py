@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmark.config import Strict
-from benchmark.runner.interfaces import Batch, Context, Moment, Needs, Stage, TrainingSet, World
+from benchmark.runner.interfaces import Batch, Context, Method, Moment, Needs, Stage, World
 
 
 class Config(Strict):
@@ -27,12 +27,12 @@ def build(config: Config, world: World) -> "StandIn":
     return StandIn(config, world)
 
 
-class StandIn(nn.Module):
+class StandIn(Method):
     """A tiny network with a neck: the features before the classifier are compared."""
 
     def __init__(self, config: Config, world: World) -> None:
         super().__init__()
-        self.config, self.needs = config, Needs(identities=4, instances=4)
+        self.config, self.needs = config, Needs(identities=4, instances=4, normalise=((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)))
         widths = [3, config.width, 2 * config.width, 4 * config.width]
         blocks = [_block(before, after) for before, after in pairwise(widths)]
         self.body = nn.Sequential(*blocks, nn.AdaptiveAvgPool2d((4, 1)), nn.Flatten())
@@ -48,12 +48,6 @@ class StandIn(nn.Module):
         """Give the cross-entropy of the one domain's identities."""
         logits = self.heads[0](self.neck(self.body(batch.images)))
         return {"identity": functional.cross_entropy(logits, batch.label, label_smoothing=0.1)}
-
-    def before_stage(self, stage: Stage, data: TrainingSet) -> None:
-        """Do nothing."""
-
-    def after_step(self, at: Moment) -> None:
-        """Do nothing."""
 
     def embed(self, images: Tensor, context: Context) -> Tensor:
         """Give the features after the neck."""

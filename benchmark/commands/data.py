@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.console import console, say
+from benchmark.console import console, count, say
+from benchmark.errors import UserError
 
 if TYPE_CHECKING:
     from benchmark.card import Card
@@ -15,8 +16,12 @@ if TYPE_CHECKING:
 ManifestPath = Annotated[Path, typer.Argument(metavar="MANIFEST", help="A manifest, a Parquet file.")]
 Root = Annotated[Path | None, typer.Option(help="Folder of the pictures, where it is not the manifest's own.")]
 Sets = Annotated[list[str] | None, typer.Option("--set", help="key=value, as often as needed; overrides --config.")]
+Reader = Annotated[str, typer.Option(help="The reader whose card is compared; default: the source's first word.")]
 Workers = Annotated[int, typer.Option(help="Processes; more than one means --executor processes.")]
 ExecutorName = Annotated[str, typer.Option("--executor", help="serial or processes; by default as --workers says.")]
+
+
+MANY = 12  # levels that a person still reads
 
 
 def commands(readers: "Room", formats: "Room") -> typer.Typer:
@@ -41,32 +46,42 @@ def _add_reading(app: typer.Typer, readers: "Room") -> None:
         out: Annotated[Path | None, typer.Option(help="The manifest to write; default ROOT/manifest.parquet.")] = None,
         config: Annotated[Path | None, typer.Option(help="TOML file with the reader's options.")] = None,
         sets: Sets = None,
+        again: Annotated[
+            bool, typer.Option("--again", help="Replace a manifest that is there, measures and all.")
+        ] = False,
     ) -> None:
         """Read a folder into a manifest; no picture is opened."""
         from benchmark import config as configuration
         from benchmark import manifest
 
-        module = readers.load(reader)
+        module, target = readers.load(reader), out or root / "manifest.parquet"
+        if target.exists() and not again:
+            raise UserError(f"{target}: is there; --again replaces it, its measures and edits too")
         found = module.read(root.absolute(), configuration.load(module.Options, config, sets or ()))
-        target = out or root / "manifest.parquet"
         manifest.write(found, target)
         _tell(found)
-        say(f"{target}: {len(found)} images, {_people(found)} identities, {_cameras(found)} cameras")
+        say(f"{target}: {_counts(found)}")
         if target.absolute().parent != manifest.common_root(found):
             say(f"The pictures lie elsewhere: give later commands --root {manifest.common_root(found)}")
 
 
 def _add_checking(app: typer.Typer, readers: "Room") -> None:
     @app.command("check")
-    def check(path: ManifestPath, root: Root = None, workers: Workers = 1, executor: ExecutorName = "") -> None:
+    def check(
+        path: ManifestPath,
+        root: Root = None,
+        reader: Reader = "",
+        workers: Workers = 1,
+        executor: ExecutorName = "",
+    ) -> None:
         """Compare a manifest with its files and its source's known counts. Exit 0 clean, 1 different, 2 unreadable."""
         from benchmark import checking, manifest
 
         found = manifest.read(path, root)
-        differences = checking.check(found, _card(found, readers), _executor(executor, workers))
+        differences = checking.check(found, _card(found, readers, reader), _executor(executor, workers))
         for difference in differences:
             say(difference)
-        say(f"{path}: {len(found)} rows, {_count(len(differences), 'difference')}")
+        say(f"{path}: {count(len(found), 'row')}, {count(len(differences), 'difference')}")
         if differences:
             raise typer.Exit(1)
 
@@ -80,12 +95,15 @@ def _add_describing(app: typer.Typer, readers: "Room") -> None:
         samples: Annotated[bool, typer.Option("--samples", help="Draw a sheet of sample pictures too.")] = False,
         limit: Annotated[int, typer.Option(min=1, help="Pictures read for the channel histograms.")] = 2000,
         seed: Annotated[int, typer.Option(help="Seed of every draw.")] = 0,
+        reader: Reader = "",
     ) -> None:
-        """Print counts, levels and the paper's Table I; draw light, size and channel histograms."""
+        """Print counts, levels and the paper's Table I; draw light, size, cameras by light, and channel histograms."""
         from benchmark import describe, manifest
 
+        if root and len(paths) > 1:
+            raise UserError("describe: --root goes with one manifest; several are read from their own folders")
         found = [manifest.read(path, root) for path in paths]
-        describe.describe(found, [_card(one, readers) for one in found], console())
+        describe.describe(found, [_card(one, readers, reader) for one in found], console())
         for figure in describe.draw(found, out, samples=samples, limit=limit, seed=seed):
             say(str(figure))
 
@@ -124,7 +142,12 @@ def print_strata(
     if not names and not found.table["exposure"].null_count < len(found):
         chosen = [scheme for scheme in chosen if scheme.measure != "exposure"]
     for scheme in chosen:
-        console().print(table(found, strata.assign(found, scheme)))
+        cut = strata.assign(found, scheme)
+        if len(cut.levels) > MANY and not names:
+            say(f"{scheme.id}: {len(cut.levels)} different values, too many to list; --scheme {scheme.name} does")
+            continue
+        console().print(table(found, cut))
+        say("")
 
 
 def _add_export(app: typer.Typer, formats: "Room") -> None:
@@ -138,7 +161,10 @@ def _add_export(app: typer.Typer, formats: "Room") -> None:
         """Write a set in a layout that other tools read; JPEG files are copied byte for byte."""
         from benchmark import export, manifest
 
-        done = export.export(manifest.read(path, root), formats.load(layout), out)
+        found, module = manifest.read(path, root), formats.load(layout)
+        done = export.export(found, module, out)
+        for note in module.notes(found):
+            typer.echo(f"note: {note}", err=True)
         counts = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in done._asdict().items())
         say(f"{out}: {counts}")
 
@@ -170,11 +196,16 @@ def diff(
 def _executor(name: str, workers: int):  # type: ignore[no-untyped-def]  # noqa: ANN202 - typing it would import it
     from benchmark.executors import executor
 
+    if name == "serial" and workers > 1:
+        raise UserError(f"--executor serial works in one process; --workers {workers} wants processes")
     return executor(name or ("processes" if workers > 1 else "serial"), workers)
 
 
-def _card(manifest: "Manifest", readers: "Room") -> "Card | None":
-    """Find what is known of a set by the first word of its source, which is its reader's name."""
+def _card(manifest: "Manifest", readers: "Room", named: str) -> "Card | None":
+    """Find what is known of a set: by its reader, named or the first word of its source."""
+    if named:
+        own: Card = readers.load(named).CARD
+        return own
     words = {source.split("+")[0].split("-")[0] for source in manifest.roots}
     if len(words) == 1 and (name := words.pop()) in readers.names():
         card: Card = readers.load(name).CARD
@@ -187,8 +218,9 @@ def _tell(manifest: "Manifest") -> None:
         typer.echo(f"note: {note}", err=True)
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+def _counts(manifest: "Manifest") -> str:
+    people, cameras = _people(manifest), _cameras(manifest)
+    return f"{count(len(manifest), 'image')}, {count(people, 'identity', 'identities')}, {count(cameras, 'camera')}"
 
 
 def _people(manifest: "Manifest") -> int:

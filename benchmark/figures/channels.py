@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark import counts, images, keyed
+from benchmark import counts, keyed, stored
 from benchmark.figures import style
 from benchmark.images import Picture
 from benchmark.manifest import Manifest
@@ -87,9 +87,8 @@ def _visible(manifest: Manifest) -> counts.Mask:
 
 
 def _read(manifest: Manifest, rows: Sequence[int]) -> Iterable[Picture]:
-    sources, paths = manifest.column("source"), manifest.column("path")
     for row in track(rows, "channels", len(rows)):
-        yield images.load(manifest.roots[str(sources[row])], str(paths[row]))
+        yield stored.load(manifest, row)
 
 
 def _shares(found: Statistics) -> NDArray[np.float64]:

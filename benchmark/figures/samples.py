@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark import counts, images, keyed
+from benchmark import stored as files
 from benchmark.figures.sheet import ACROSS, Cell, Strip, sheet
 from benchmark.images import Picture
 from benchmark.manifest import Manifest
@@ -84,7 +85,7 @@ def _dark_strips(name: str, manifest: Manifest, seed: int) -> list[Strip]:
             )
         ]
     light = manifest.column("lightness")
-    stored = [images.load(*manifest.file(row)) for row in rows]
+    stored = [files.load(manifest, row) for row in rows]
     brightened = [brighten(picture) for picture in stored]
     number = int((manifest.column("modality") == "visible").sum())
     heading = f"{name}: {len(rows)} of the darkest among {number:,} visible pictures"
@@ -103,7 +104,7 @@ def _people_strips(name: str, manifest: Manifest, seed: int) -> list[Strip]:
     total, pids, captions = int(manifest.identities().max()) + 1, manifest.column("pid"), _captions(manifest)
     heading = f"{name}: {len(chosen)} of {total:,} identities over cameras. Light level: visible pictures only"
     strips = [
-        Strip(f"identity {pids[rows[0]]}", [Cell(images.load(*manifest.file(row)), captions(row)) for row in rows])
+        Strip(f"identity {pids[rows[0]]}", [Cell(files.load(manifest, row), captions(row)) for row in rows])
         for rows in chosen
     ]
     return [strips[0]._replace(heading=heading), *strips[1:]]

@@ -1,4 +1,7 @@
-"""The layout of Market-1501 (Zheng et al., ICCV 2015): three folders, names like 0002_c1s1_000451_03.jpg."""
+"""The layout of Market-1501 (Zheng et al., ICCV 2015): three folders, names like 0002_c1s1_000451_03.jpg.
+
+The loaders of torchreid and fast-reid look for these folders under one called Market-1501-v15.09.15.
+"""
 
 import re
 from pathlib import PurePosixPath
@@ -12,6 +15,10 @@ FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding
 # Common loaders read one digit of the camera, ([-\d]+)_c(\d): a tenth camera would be taken for the first.
 CAMERAS = 9
 IDENTITIES = 9999
+
+# What the set itself has, and torchreid and fast-reid assert: torchreid/data/datasets/image/market1501.py.
+OWN_CAMERAS = 6
+OWN_IDENTITIES = 1501
 
 _NAME = re.compile(r"(-?[0-9]+)_c([0-9])s([0-9]+)_([0-9]+)_([0-9]+)\.jpg")
 _ROLES = {folder: role for role, folder in FOLDERS.items()}
@@ -50,3 +57,14 @@ def problem(manifest: Manifest) -> str | None:
     if int(np.max(pids)) > IDENTITIES:
         return f"pid {np.max(pids)}: this layout has four digits, up to {IDENTITIES}"
     return None
+
+
+def notes(manifest: Manifest) -> list[str]:
+    """Say what the common loaders of Market-1501 itself will not take."""
+    pid, camid = int(np.max(manifest.column("pid"))), int(np.max(manifest.column("camid")))
+    loaders, lines = "the Market-1501 loaders of torchreid and fast-reid stop", []
+    if pid > OWN_IDENTITIES:
+        lines.append(f"pid {pid}: {loaders} at pids over {OWN_IDENTITIES}")
+    if camid > OWN_CAMERAS:
+        lines.append(f"camera {camid}: {loaders} at cameras over {OWN_CAMERAS}")
+    return lines

@@ -1,4 +1,4 @@
-"""The layout of Night600 (Lu et al., TMM 2023): three folders, names like 000012_c3_0007.jpg."""
+"""The layout of Night600 (Lu et al., TMM 2023): three folders, names like 000012_c3_000007_00.jpg."""
 
 import re
 from pathlib import PurePosixPath
@@ -12,13 +12,13 @@ FOLDERS = {"train": "bounding_box_train", "query": "query_3", "gallery": "boundi
 CAMERAS = 8
 IDENTITIES = 999999
 
-# What follows the camera in the authors' own names is not known, so nothing is read from it.
+# What follows the camera in the authors' own names is not established: any tail is read, and nothing from it.
 _NAME = re.compile(r"([0-9]{6})_c([1-8])_.*\.jpg")
 _ROLES = {folder: role for role, folder in FOLDERS.items()}
 
 
 def name(pid: int, camid: int, frame: int, box: int) -> str:
-    """Name a picture."""
+    """Name a picture; the tail, frame and box, is our own."""
     return f"{pid:06d}_c{camid}_{frame:06d}_{box:02d}.jpg"
 
 
@@ -48,3 +48,8 @@ def problem(manifest: Manifest) -> str | None:
     if int(np.max(pids)) > IDENTITIES:
         return f"pid {np.max(pids)}: this layout has six digits, up to {IDENTITIES}"
     return None
+
+
+def notes(manifest: Manifest) -> list[str]:
+    """Say what other people's loaders will not take; of this layout nothing is known."""
+    return []

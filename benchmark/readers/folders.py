@@ -14,8 +14,8 @@ from benchmark.columns import KNOWN
 from benchmark.config import Strict
 from benchmark.errors import UserError, nearest
 from benchmark.images import SUFFIXES
-from benchmark.listing import Listing, pictures
 from benchmark.manifest import Manifest, build
+from benchmark.tree import Listing, pictures
 
 CARD = Card(
     title="A tree of folders",

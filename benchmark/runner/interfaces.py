@@ -4,6 +4,7 @@ A method is a `torch.nn.Module` in one file, with a frozen `Config` and `build(c
 its losses. Data, batches, precision, checkpoints and evaluation are the runner's.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -11,6 +12,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+Triple = tuple[float, float, float]
 Sampling = Literal["pk", "pk-pairs", "shuffle"]
 
 
@@ -22,6 +24,7 @@ class World:
     cameras: int  # cameras over all domains; 0 where the sets do not say
     modalities: tuple[str, ...]
     size: tuple[int, int]  # height and width of the pictures it is given
+    object: str = "person"  # person or vehicle: what a prompt speaks of
 
     @property
     def domains(self) -> tuple[str, ...]:
@@ -31,14 +34,18 @@ class World:
 
 @dataclass(frozen=True)
 class Needs:
-    """What a method asks of its batches."""
+    """What a method asks of its batches, of its pixels and of the comparison."""
 
     sampling: Sampling = "pk"  # pk-pairs: row k of both halves shares its identity (two modalities, or day and night)
     identities: int = 16  # P
     instances: int = 4  # K, in each half
-    views: tuple[str, ...] = ()  # of `raw`, `parent`
+    batch: int = 64  # rows, where the sampling is `shuffle`
+    views: tuple[str, ...] = ()  # of `raw`, `parent`, `resized`
     cameras: bool = False  # embedding needs the camera, so the test set must name its cameras
-    pictures_per_identity: int = 1
+    # `images` are (picture - mean) / std, with the picture in [0, 1]; "data" takes both from the training pictures.
+    normalise: tuple[Triple, Triple] | Literal["data"] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    flip: Literal["none", "sum"] = "none"  # sum: a test vector is that of the picture plus that of its mirror image
+    score: Literal["cosine", "dot"] = "cosine"
 
 
 @dataclass(frozen=True)
@@ -60,9 +67,10 @@ class Batch:
     camera: Tensor  # position over all domains; -1 unknown
     modality: Tensor  # position in World.modalities
     night: Tensor  # 1 night, 0 day, -1 unknown
-    layout: Layout
-    # `raw`: after geometry, before colour and normalisation, in [0, 1]. `parent`: the daytime image a synthetic row was
-    # made from, under the very same geometry.
+    row: Tensor  # position in the training manifest: the key to what `before_stage` kept of a picture
+    layout: Layout | None  # None where rows were shuffled
+    # All in [0, 1]. `raw`: after geometry (flip, pad, crop), before erasing, colour and normalisation. `parent`: the
+    # daytime image a synthetic row was made from, under the very same geometry. `resized`: before any geometry.
     views: Mapping[str, Tensor] = field(default_factory=dict)
 
 
@@ -96,7 +104,8 @@ class Stage:
     optimisers: tuple[torch.optim.Optimizer, ...]
     # Multiplies every group's own rate; a group that keeps its own time has a key `schedule` with such a function.
     schedule: Callable[[Moment], float]
-    trainable: tuple[nn.Module, ...]  # all other modules are frozen and in eval mode
+    trainable: tuple[nn.Module, ...]  # their parameters get gradients, all others none
+    in_train_mode: tuple[nn.Module, ...] | None = None  # default: what is trainable; all others are in eval mode
     sampling: Sampling | None = None  # where it differs from Needs: a second stage may want plain shuffling
     images: bool = True  # False: the stage learns from what `before_stage` kept and is given no pixels
 
@@ -109,37 +118,25 @@ class TrainingSet(Protocol):
         ...
 
 
-class Method(Protocol):
-    """What the runner calls; everything else of `torch.nn.Module` it uses as torch defines it."""
+class Method(nn.Module, ABC):
+    """What the runner calls. A method that needs nothing before a stage or after a step leaves those two out."""
 
     needs: Needs
 
+    @abstractmethod
     def stages(self) -> Sequence[Stage]:
         """Build the optimisers and say in which order what is trained."""
-        ...
 
+    @abstractmethod
     def losses(self, batch: Batch, at: Moment) -> dict[str, Tensor]:
         """Give the weighted terms; their sum is minimised, and each is logged under its name."""
-        ...
+
+    @abstractmethod
+    def embed(self, images: Tensor, context: Context) -> Tensor:
+        """Give one vector a picture; a fused score is a concatenation with square-root weights."""
 
     def before_stage(self, stage: Stage, data: TrainingSet) -> None:
         """Prepare a stage, for instance by a pass over all training pictures."""
-        ...
 
     def after_step(self, at: Moment) -> None:
         """Act after the optimisers, for instance move an average."""
-        ...
-
-    def embed(self, images: Tensor, context: Context) -> Tensor:
-        """Give one vector a picture; scores are cosines, a fused score is a concatenation with square-root weights."""
-        ...
-
-
-class MethodFile(Protocol):
-    """What a file in `baselines/methods/` holds."""
-
-    Config: type
-
-    def build(self, config: object, world: World) -> nn.Module:
-        """Make the method."""
-        ...

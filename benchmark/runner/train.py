@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from benchmark import images, keyed
 from benchmark.errors import UserError
 from benchmark.manifest import Manifest
-from benchmark.runner.interfaces import Batch, Context, Layout, Method, Moment, World
+from benchmark.runner.interfaces import Batch, Context, Layout, Method, Moment, Needs, Stage, World
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,29 @@ class Pictures:
     label: NDArray[np.int64]
     camera: NDArray[np.int64]
 
-    def batch(self, rows: NDArray[np.intp], layout: Layout) -> Batch:
+    def batch(self, rows: NDArray[np.intp], needs: Needs, layout: Layout | None) -> Batch:
         """Put some rows on the device."""
         label, camera = torch.from_numpy(self.label[rows]), torch.from_numpy(self.camera[rows])
         zero = torch.zeros(len(rows), dtype=torch.long)
         raw = torch.from_numpy(self.pixels[rows]).permute(0, 3, 1, 2).float() / 255
-        return Batch((raw - 0.5) / 0.5, label, zero, camera, zero, zero - 1, layout, {"raw": raw})
+        if needs.normalise == "data":
+            raise UserError("training: the stand-in loop takes no statistics from the data")
+        mean, std = (torch.tensor(part).reshape(3, 1, 1) for part in needs.normalise)
+        place = torch.from_numpy(rows)
+        return Batch((raw - mean) / std, label, zero, camera, zero, zero - 1, place, layout, {"raw": raw})
+
+
+@dataclass(frozen=True)
+class Plain:
+    """All training pictures, for a method's `before_stage`."""
+
+    data: Pictures
+    needs: Needs
+
+    def plain(self) -> Iterator[Batch]:
+        """Pass once over every picture, in order."""
+        for rows in np.array_split(np.arange(len(self.data.label)), max(1, len(self.data.label) // 64)):
+            yield self.data.batch(rows, self.needs, None)
 
 
 def pictures(manifest: Manifest, size: tuple[int, int]) -> Pictures:
@@ -50,35 +67,48 @@ def world(train: Manifest, size: tuple[int, int]) -> World:
 
 def train(method: Method, data: Pictures, seed: int) -> list[float]:
     """Train all stages and give the loss of every step."""
-    module = _module(method)
-    module.train()
     history = []
     for stage in method.stages():
+        method.before_stage(stage, Plain(data, method.needs))
+        _prepare(method, stage)
         for epoch in range(stage.epochs):
             batches = list(_batches(method, data.label, seed, epoch))
             for step, rows in enumerate(batches):
                 at = Moment(stage.name, epoch, epoch * len(batches) + step, stage.epochs, len(batches))
                 layout = Layout(("all",), method.needs.identities, method.needs.instances)
-                loss = torch.stack(list(method.losses(data.batch(rows, layout), at).values())).sum()
-                if not torch.isfinite(loss):
-                    raise UserError(f"training: the loss is {loss.item()} in stage {stage.name}, step {at.step}")
-                torch.autograd.backward(loss)
-                for optimiser in stage.optimisers:
-                    for group in optimiser.param_groups:
-                        group["lr"] = group.setdefault("initial_lr", group["lr"]) * stage.schedule(at)
-                    optimiser.step()
-                    optimiser.zero_grad(set_to_none=True)
-                method.after_step(at)
-                history.append(loss.item())
+                history.append(_step(method, stage, data.batch(rows, method.needs, layout), at))
     return history
+
+
+def _prepare(method: Method, stage: Stage) -> None:
+    """Freeze what a stage does not train, and put in train mode what it says."""
+    method.requires_grad_(False).eval()
+    for module in stage.trainable:
+        module.requires_grad_()
+    for module in stage.trainable if stage.in_train_mode is None else stage.in_train_mode:
+        module.train()
+
+
+def _step(method: Method, stage: Stage, batch: Batch, at: Moment) -> float:
+    loss = torch.stack(list(method.losses(batch, at).values())).sum()
+    if not torch.isfinite(loss):
+        raise UserError(f"training: the loss is {loss.item()} in stage {stage.name}, step {at.step}")
+    torch.autograd.backward(loss)
+    for optimiser in stage.optimisers:
+        for group in optimiser.param_groups:
+            factor = group.get("schedule", stage.schedule)(at)
+            group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+    method.after_step(at)
+    return loss.item()
 
 
 @torch.no_grad()
 def embed(method: Method, data: Pictures) -> NDArray[np.float32]:
     """Embed all pictures."""
-    _module(method).eval()
-    rows = np.arange(len(data.label))
-    batch = data.batch(rows, Layout(("all",), len(rows), 1))
+    method.eval()
+    batch = data.batch(np.arange(len(data.label)), method.needs, None)
     context = Context(batch.camera, batch.modality, batch.night, batch.views)
     return np.asarray(method.embed(batch.images, context).numpy(), dtype=np.float32)
 
@@ -92,9 +122,3 @@ def _batches(method: Method, label: NDArray[np.int64], seed: int, epoch: int) ->
         chosen = people[start : start + needs.identities]
         rows = [rng.choice(np.flatnonzero(label == person), needs.instances) for person in chosen]
         yield np.concatenate(rows)
-
-
-def _module(method: Method) -> torch.nn.Module:
-    if not isinstance(method, torch.nn.Module):
-        raise TypeError("a method is a torch.nn.Module")
-    return method

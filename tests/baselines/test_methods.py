@@ -1,13 +1,12 @@
 """The contract that every file in baselines/methods keeps."""
 
 import importlib
-from typing import Any
 
 import pytest
 import torch
 
 from benchmark.plugins import Room
-from benchmark.runner.interfaces import Batch, Context, Layout, Moment, World
+from benchmark.runner.interfaces import Batch, Context, Layout, Method, Moment, World
 
 SIZE = (64, 32)
 METHODS = Room("baselines.methods", "method").names()
@@ -17,11 +16,11 @@ def world() -> World:
     return World({"one": 6, "two": 5}, cameras=3, modalities=("visible",), size=SIZE)
 
 
-def build(name: str) -> Any:  # noqa: ANN401 - a module and a Method at once, which no type says
+def build(name: str) -> Method:
     torch.manual_seed(0)
     module = importlib.import_module(f"baselines.methods.{name}")
     method = module.build(module.Config(), world())
-    assert isinstance(method, torch.nn.Module)
+    assert isinstance(method, Method)
     return method
 
 
@@ -32,7 +31,7 @@ def batch(identities: int, instances: int) -> Batch:
     label = torch.arange(identities).repeat_interleave(instances)
     zero = torch.zeros(count, dtype=torch.long)
     layout = Layout(("all",), identities, instances)
-    return Batch((raw - 0.5) / 0.5, label, zero, zero, zero, zero, layout, {"raw": raw})
+    return Batch((raw - 0.5) / 0.5, label, zero, zero, zero, zero, torch.arange(count), layout, {"raw": raw})
 
 
 def context(count: int) -> Context:
@@ -42,7 +41,8 @@ def context(count: int) -> Context:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_losses_are_finite_and_move_something_in_every_trainable_module(name: str) -> None:
-    method = build(name).train()
+    method = build(name)
+    method.train()
     for stage in method.stages():
         at = Moment(stage.name, 0, 0, stage.epochs, 1)
         terms = method.losses(batch(4, 4), at)
@@ -57,7 +57,8 @@ def test_losses_are_finite_and_move_something_in_every_trainable_module(name: st
 
 @pytest.mark.parametrize("name", METHODS)
 def test_an_embedding_is_the_same_alone_and_in_a_batch(name: str) -> None:
-    method = build(name).eval()
+    method = build(name)
+    method.eval()
     images = batch(4, 4).images
     with torch.no_grad():
         together = method.embed(images, context(16))

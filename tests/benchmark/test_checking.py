@@ -105,7 +105,7 @@ def test_a_broken_file_is_found(
     fault(tmp_path / "set")
     lines = check(found)
     if not measured:
-        assert lines.pop() == "6 rows are unmeasured, their bytes are not checked; run `luxreid data measure`"
+        assert lines.pop() == "6 rows not measured, so bytes not checked; run `luxreid data measure`"
     expected = sorted(hashed if measured else unhashed)
     assert len(lines) == len(expected)
     for line, text in zip(sorted(lines), expected, strict=True):
@@ -130,7 +130,7 @@ def test_pictures_that_no_row_names_are_counted(tmp_path: Path) -> None:
         save(tmp_path / f"b/{number}.png", number)
     (tmp_path / "b/notes.txt").touch()
     shown = ", ".join(f"{tmp_path}/b/{number}.png" for number in range(3))
-    assert check(found) == [f"4 pictures under the root are in no row: {shown}, ..."]
+    assert check(found) == [f"4 pictures under the root in no row: {shown}, ..."]
 
 
 def test_a_source_whose_root_lies_in_another_one_is_no_stranger_there(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_the_card_is_compared(tmp_path: Path) -> None:
     wrong = Card("Set", counts={"train": (3, 1), "gallery": (None, 2), "all": (7, None)}, cameras=3, note="junk is cut")
     assert check(found, wrong) == [
         "train: 2 images, Set has 3 (junk is cut)",
-        "gallery: 1 identities, Set has 2",
+        "gallery: 1 identity, Set has 2",
         "all: 6 images, Set has 7",
         "all: 2 cameras, Set has 3",
     ]

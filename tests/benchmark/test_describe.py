@@ -56,8 +56,8 @@ def test_roles_are_counted_and_overlaps_are_said(flat: Manifest) -> None:
     assert row(text, "role", "gallery") == "gallery 9 1 3 3 3"
     assert row(text, "role", "all") == "all 12 2 3 3 3"
     assert row(text, "Mean", "all") == "all 3.0 (3-3) 3.0 1.0 (1-1)"
-    assert "1 images count in two rows: query and gallery." in text
-    assert "images count in two rows" not in printed([flat.with_columns(query=np.zeros(12, bool))])
+    assert "1 image counted in two rows: query and gallery." in text
+    assert "in two rows" not in printed([flat.with_columns(query=np.zeros(12, bool))])
 
 
 def test_levels_are_printed_with_their_scheme_and_edges(flat: Manifest) -> None:
@@ -85,7 +85,7 @@ def test_infrared_pictures_have_no_light_level(flat: Manifest) -> None:
     assert row(text, "Light:", "all") == "all 4 50 % 4 50 % 0 0 % 8"
     assert row(text, "Size:", "all").endswith(" 12")
     assert row(text, "Camera and light", "3") == "3 0 - 0 - 0 - 0"
-    assert "4 infrared or thermal images are left out" in text
+    assert "4 infrared or thermal images left out" in text
 
 
 def test_a_scheme_with_one_occupied_level_says_so(flat: Manifest) -> None:
@@ -133,7 +133,7 @@ def test_figures_are_drawn_and_equal_input_gives_equal_bytes(flat: Manifest, tmp
         describe.draw([flat], tmp_path / name, samples=True, limit=5, seed=3) for name in ("first", "second")
     )
     assert [path.relative_to(tmp_path / "first").as_posix() for path in first] == [
-        *("light-size.png", "channels.png", "samples.png")
+        *("light-size.png", "camera-light.png", "channels.png", "samples.png")
     ]
     for one, two in zip(first, second, strict=True):
         assert one.read_bytes() == two.read_bytes()
@@ -143,14 +143,14 @@ def test_figures_are_drawn_and_equal_input_gives_equal_bytes(flat: Manifest, tmp
 
 def test_the_seed_chooses_the_samples_and_nothing_else(flat: Manifest, tmp_path: Path) -> None:
     drawn = [describe.draw([flat], tmp_path / str(seed), samples=True, limit=99, seed=seed) for seed in range(3)]
-    light, channels, samples = (len({path.read_bytes() for path in paths}) for paths in zip(*drawn, strict=True))
-    assert (light, channels) == (1, 1)
+    *others, samples = (len({path.read_bytes() for path in paths}) for paths in zip(*drawn, strict=True))
+    assert others == [1, 1, 1]
     assert samples > 1
 
 
 def test_figures_hold_no_version_and_no_date(flat: Manifest, tmp_path: Path) -> None:
     drawn = describe.draw([flat], tmp_path / "figures", samples=False, limit=5, seed=0)
-    assert [path.name for path in drawn] == ["light-size.png", "channels.png"]
+    assert [path.name for path in drawn] == ["light-size.png", "camera-light.png", "channels.png"]
     for path in drawn:
         with Image.open(path) as picture:
             assert set(picture.info) == {"dpi"}
@@ -164,4 +164,23 @@ def test_figures_of_an_unmeasured_manifest_are_drawn_too(tmp_path: Path) -> None
 def test_a_limit_below_one_is_refused(flat: Manifest, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--limit 0: must be 1 or more"):
         describe.draw([flat], tmp_path / "out", samples=False, limit=0, seed=0)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("samples", [False, True])
+def test_a_picture_that_is_not_the_measured_one_leaves_no_figure(flat: Manifest, tmp_path: Path, samples: bool) -> None:
+    file = flat.files()[-1]
+    images.save(file, np.full((40, 40, 3), 200, np.uint8))
+    with pytest.raises(UserError, match=f"{file}: is not the file that was measured; run `luxreid data measure"):
+        describe.draw([flat], tmp_path / "out", samples=samples, limit=99, seed=0)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_sample_that_is_missing_leaves_no_figure(flat: Manifest, tmp_path: Path) -> None:
+    # Infrared pictures are read by the sheet only, which is drawn last.
+    blind = flat.with_columns(modality="infrared")
+    for file in flat.files():
+        file.unlink()
+    with pytest.raises(UserError, match="cannot read"):
+        describe.draw([blind], tmp_path / "out", samples=True, limit=99, seed=0)
     assert not (tmp_path / "out").exists()

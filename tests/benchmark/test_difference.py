@@ -80,6 +80,26 @@ def test_columns_added_removed_and_of_another_type() -> None:
     ]
 
 
+def test_columns_without_any_value_are_compared() -> None:
+    blank, empty = make(mood=pa.nulls(5)), make(mood=pa.array([None] * 5, pa.string()))
+    said = make(mood=[None, "calm", None, None, None])
+    assert difference(blank, make(mood=pa.nulls(5))) == []
+    assert difference(blank, empty) == ["column mood has another type: null -> string", *same_hashes()]
+    assert difference(blank, said) == [
+        "column mood has another type: null -> string",
+        "column mood: 1 row changed: s/1.jpg null -> calm",
+        *same_hashes(),
+    ]
+    assert difference(said, blank)[1] == "column mood: 1 row changed: s/1.jpg calm -> null"
+    lists = make(mood=[[1.5], None, None, None, None])
+    assert difference(lists, blank)[1] == "column mood: 1 row changed: s/0.jpg [1.5] -> null"
+
+
+def test_half_floats_are_compared() -> None:
+    one, other = (make(mood=np.array([1, 2, 3, 4, last], np.float16)) for last in (5, 6))
+    assert difference(one, other)[0] == "column mood: 1 row changed: s/4.jpg 5 -> 6"
+
+
 def test_values_are_compared_row_by_row_where_rows_moved() -> None:
     # A row in front moves all the others; only what one row says before and after counts.
     old = make().select([1, 2, 3])

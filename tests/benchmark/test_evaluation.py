@@ -91,9 +91,20 @@ def test_ties_are_pessimistic_and_the_envelope_is_kept() -> None:
     assert done.headline["n_query_tied"] == 1
 
 
-def test_no_valid_query_is_an_error() -> None:
-    with pytest.raises(UserError, match="no query has a positive"):
+def test_no_valid_query_is_an_error_that_says_why() -> None:
+    with pytest.raises(UserError, match=r"of 1 queries, 0 have an identity that is absent.* 1 one that is there only"):
         ranked([person(1, 1), person(2, 1)], person(1, 1), [0.5, 0.4])
+    world = lists([person(1, 1), person(8, 1), person(9, 2)], [person(1, 1), person(2, 1)])
+    with pytest.raises(UserError, match=r"of 3 queries, 2 have an identity that is absent.* 1 one that is there only"):
+        evaluation.evaluate(np.ones((3, 2)), np.ones((2, 2)), world, [], "run")
+
+
+def test_an_unknown_place_equals_nothing() -> None:
+    row = ranked([person(1, 0), person(2, 0), person(1, 1)], person(1, 0), [0.9, 0.8, 0.7])
+    assert row["n_junk"] == 0
+    assert row["pos_gidx"] == [0, 2]
+    row = ranked([person(1, 1), person(2, 0), person(1, 0)], person(1, 1), [0.9, 0.8, 0.7])
+    assert row["pos_gidx"] == [2]
 
 
 def test_a_query_without_positives_is_kept_but_not_counted() -> None:
@@ -126,6 +137,42 @@ def test_chance_is_the_mean_over_random_orders(positives: int, negatives: int) -
     scores = [evaluation.average_precision(ranks) for ranks in drawn]
     error = np.std(scores) / np.sqrt(len(scores)) + 1e-9
     assert abs(evaluation.chance_precision(positives, negatives) - np.mean(scores)) < 4 * error
+
+
+def test_every_identity_has_one_vote_in_the_macro_mean() -> None:
+    # Person 1 asks three times and is found first; person 2 asks once and is found second; person 3 is not there.
+    world = lists([person(1, 1), person(1, 1), person(1, 1), person(2, 1), person(3, 1)], [person(1, 2), person(2, 2)])
+    done = evaluation.evaluate(np.array([[1.0, 0.0]] * 5), np.array([[1.0, 0.0], [0.0, 1.0]]), world, [], "run")
+    assert done.headline["mAP"] == pytest.approx((3 * 1 + 0.5) / 4)
+    assert done.headline["mAP_id_macro"] == pytest.approx((1 + 0.5) / 2)
+
+
+def test_the_headline_follows_from_the_rows() -> None:
+    rng = np.random.default_rng(5)
+    gallery = [person(int(pid), int(cam)) for pid, cam in rng.integers(1, 6, (40, 2))]
+    world = lists([person(int(pid), 9) for pid in rng.integers(1, 8, 25)], gallery)
+    # Whole numbers in two dimensions: many equal directions, so many ties.
+    vectors = [rng.integers(1, 4, (count, 2)).astype(float) for count in (25, 40)]
+    done = evaluation.evaluate(vectors[0], vectors[1], world, [], "run")
+    rows = [row for row in done.queries.to_pylist() if row["n_pos"]]
+    assert any(row["n_ties"] for row in rows)
+    best = [row["ap"] if row["ap_opt"] is None else row["ap_opt"] for row in rows]
+    first = [row["first_rank"] if row["first_rank_opt"] is None else row["first_rank_opt"] for row in rows]
+    assert done.headline["mAP_opt"] == pytest.approx(sum(best) / len(best), abs=1e-6)
+    assert done.headline["R1_opt"] == pytest.approx(sum(rank == 1 for rank in first) / len(first))
+    assert done.headline["mAP_opt"] > done.headline["mAP"]
+    people = sorted({row["pid"] for row in rows})
+    votes = [np.mean([row["ap"] for row in rows if row["pid"] == pid]) for pid in people]
+    assert done.headline["mAP_id_macro"] == pytest.approx(float(np.mean(votes)), abs=1e-6)
+
+
+def test_without_ties_the_envelope_is_the_score() -> None:
+    rng = np.random.default_rng(6)
+    world = lists([person(1, 9), person(2, 9)], [person(int(pid), 1) for pid in rng.integers(1, 4, 30)])
+    done = evaluation.evaluate(rng.normal(size=(2, 8)), rng.normal(size=(30, 8)), world, [], "run")
+    assert done.headline["n_query_tied"] == 0
+    assert done.headline["mAP_opt"] == done.headline["mAP"]
+    assert done.headline["R1_opt"] == done.headline["R1"]
 
 
 def test_strata_cut_queries_and_recombine_to_the_whole() -> None:

@@ -15,9 +15,9 @@ from benchmark.errors import UserError
 from benchmark.executors import serial
 from benchmark.export import PLAN, Exported, export
 from benchmark.formats import market, night600
-from benchmark.listing import pictures
 from benchmark.manifest import Manifest
 from benchmark.measure import measure
+from benchmark.tree import pictures
 
 # path, pid, camid, split, query, gallery, frame
 ROWS = (
@@ -71,7 +71,7 @@ def files(folder: Path) -> dict[str, list[str]]:
 def test_an_export_reads_back(layout: ModuleType, tmp_path: Path) -> None:
     source = make(tmp_path / "set")
     out = tmp_path / "out"
-    assert export(source, layout, out) == Exported(written=8, twice=1, encoded=2, left_out=2)
+    assert export(source, layout, out) == Exported(files=8, written_now=8, twice=1, encoded=2, left_out=2)
     listed = files(out)
     assert sorted(file for named in listed.values() for file in named) == pictures(out).pictures
     for row in source.table.to_pylist():
@@ -159,7 +159,8 @@ def test_a_killed_export_resumes_to_the_same_tree(call: int, tmp_path: Path, mon
         first = killed / files(tmp_path / "whole")["day/a/1.jpg"][0]
         (first.parent / ".x.jpg.0123.part").write_bytes(b"half")
         before = first.stat().st_mtime_ns
-    assert export(source, market, killed) == counts
+    there = max(call - 1, 0)  # pictures that the kill left whole
+    assert export(source, market, killed) == counts._replace(written_now=max(8 - there, 0))
     assert tree(killed) == tree(tmp_path / "whole")
     assert call <= 1 or first.stat().st_mtime_ns == before
 
@@ -169,8 +170,10 @@ def test_a_file_cut_by_a_power_failure_is_written_again(tmp_path: Path) -> None:
     export(source, market, tmp_path / "out")
     before = tree(tmp_path / "out")
     (tmp_path / "out" / files(tmp_path / "out")["day/a/3.png"][0]).write_bytes(b"")
-    export(source, market, tmp_path / "out")
+    assert export(source, market, tmp_path / "out").written_now == 1
     assert tree(tmp_path / "out") == before
+    again = export(source, market, tmp_path / "out")
+    assert (again.files, again.written_now) == (8, 0)
 
 
 def test_only_an_empty_folder_or_the_same_export_is_written_to(tmp_path: Path) -> None:
@@ -205,8 +208,8 @@ def _with_pid(pid: int) -> Mapping[str, object]:
     [
         (market, _with_camera(10), "camera 10: .* cameras 1 to 9"),
         (night600, _with_camera(9), "camera 9: .* cameras 1 to 8"),
-        (market, _with_camera(0), "1 rows have camid 0 .unknown., such as 'day/a/1.jpg'"),
-        (night600, _with_camera(0), "1 rows have camid 0"),
+        (market, _with_camera(0), "1 row with camid 0 .unknown., such as 'day/a/1.jpg'"),
+        (night600, _with_camera(0), "1 row with camid 0"),
         (market, _with_pid(10000), "pid 10000: .* up to 9999"),
         (night600, _with_pid(1000000), "pid 1000000: .* up to 999999"),
         (night600, _with_pid(0), "pid 0: .*neither distractors"),
@@ -285,7 +288,8 @@ def test_every_picture_has_its_own_name(
         "split": ["test"] * len(rows),
     }
     done = export(manifest.build(columns, "s", root), market, root / "out")
-    assert done.written == len(pictures(root / "out").pictures) == len(rows) + sum(row[3] for row in rows)
+    assert done.files == len(pictures(root / "out").pictures) == len(rows) + sum(row[3] for row in rows)
+    assert done.written_now == done.files
     for image, named in files(root / "out").items():
         assert len({Path(file).name for file in named}) == 1
         assert all(market.parse(file) for file in named)

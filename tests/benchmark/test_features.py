@@ -72,3 +72,10 @@ def test_no_pickle_is_run(world: Manifest, tmp_path: Path) -> None:
     (tmp_path / "features.json").write_text(record.replace(old, new))
     with pytest.raises(UserError, match="not an array of numbers"):
         features.read(tmp_path)
+
+
+def test_a_record_without_facts_is_refused(world: Manifest, tmp_path: Path) -> None:
+    features.write(vectors("set/a.jpg", "set/b.jpg", "set/c.jpg"), world, tmp_path)
+    durable.write_json(tmp_path / "features.json", durable.read_json(tmp_path / "features.json") | {"facts": None})
+    with pytest.raises(UserError, match=r"features\.json: facts is None"):
+        features.read(tmp_path)

@@ -229,7 +229,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "lab tiff": (save(SAMPLE, "TIFF", "LAB"), "is LAB, must be 8-bit RGB or grey"),
     "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nquit\n", "not a picture"),
     "png bomb": (bomb(), "pixels"),
-    "jpeg bomb": (jpeg_bomb(), "60000 x 60000 pixels, more than 100 million"),
+    "jpeg bomb": (jpeg_bomb(), "60000 x 60000 pixels, must be at most 100 million"),
 }
 
 

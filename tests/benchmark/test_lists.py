@@ -1,5 +1,7 @@
 """lists/1, and the stand-in split and protocol on top of it."""
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from benchmark import manifest, resolve, splits
 from benchmark.columns import MEASURED
 from benchmark.errors import UserError
+from benchmark.lists import hash_table
 from benchmark.manifest import Manifest
 from benchmark.schemas import LISTS
 
@@ -60,6 +63,18 @@ def test_lists_hash_says_who_is_compared_with_whom() -> None:
     in_train = int(np.flatnonzero(frame["split"] == "train")[0])
     other = split.with_columns(camid=pa.array(frame["camid"].where(frame.index != in_train, 77).to_numpy(np.int16)))
     assert resolve.resolve(other).lists_sha256 == lists.lists_sha256
+
+
+def test_lists_hash_follows_the_documented_recipe_whatever_the_order() -> None:
+    lists = resolve.resolve(splits.by_identity(world(), seed=0))
+    rows = lists.table().to_pylist()
+    names = ["role", "image_id", "sha256", "id_space", "pid", "camid", "place"]
+    lines = [json.dumps([row[name] for name in names], separators=(",", ":")) for row in rows]
+    lines.sort(key=json.loads)
+    expected = hashlib.sha256("".join(line + "\n" for line in lines).encode()).hexdigest()
+    assert lists.lists_sha256 == expected
+    turned = np.random.default_rng(0).permutation(len(rows))
+    assert hash_table(lists.table().take(turned)) == expected
 
 
 def test_unmeasured_rows_and_absent_roles_are_errors() -> None:

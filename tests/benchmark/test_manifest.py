@@ -461,7 +461,7 @@ def test_the_data_hash_needs_every_row(three: Manifest) -> None:
 
 
 def test_rows_that_must_be_measured_name_the_command(three: Manifest, mistake: Mistake) -> None:
-    with mistake("light", "3 of 3 rows are unmeasured", "`luxreid data measure`"):
+    with mistake("light", "3 of 3 rows unmeasured", "`luxreid data measure`"):
         three.require_measured("light")
     with_measures(three).require_measured("light")
 
@@ -520,3 +520,33 @@ def test_notes_are_kept_and_never_stored(three: Manifest, tmp_path: Path) -> Non
     assert manifest.concat([three, noted]).notes == noted.select([0]).notes == ("mind the gap",)
     manifest.write(noted, tmp_path / "m.parquet")
     assert manifest.read(tmp_path / "m.parquet").notes == ()
+
+
+def test_a_file_that_is_no_manifest_is_never_replaced(tmp_path: Path, mistake: Mistake) -> None:
+    for name, data in (("notes.txt", b"mine"), ("picture.jpg", b"\xff\xd8"), ("empty", b"")):
+        (tmp_path / name).write_bytes(data)
+        with mistake(name, "is there and is no manifest"):
+            manifest.write(manifest.build({"path": ["a.jpg"]}, "set", tmp_path), tmp_path / name)
+        assert (tmp_path / name).read_bytes() == data
+
+
+def test_a_manifest_behind_a_link_is_written_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    first = manifest.build({"path": ["a.jpg"]}, "set", tmp_path)
+    manifest.write(first, tmp_path / "real" / "m.parquet")
+    (tmp_path / "link.parquet").symlink_to(tmp_path / "real" / "m.parquet")
+    manifest.write(first.with_columns(pid=7), tmp_path / "link.parquet")
+    assert (tmp_path / "link.parquet").is_symlink()
+    assert manifest.read(tmp_path / "real" / "m.parquet").table["pid"].to_pylist() == [7]
+
+
+def test_wide_and_encoded_texts_of_other_writers_are_taken(tmp_path: Path) -> None:
+    made = manifest.build({"path": ["a.jpg", "b.jpg"], "subsets": [["x"], []], "own": ["p", "q"]}, "set", tmp_path)
+    wide = made.table.replace_schema_metadata({"luxreid.schema": "manifest/1"})
+    changes = {"path": pa.large_string(), "own": pa.large_string(), "subsets": pa.large_list(pa.large_string())}
+    for name, kind in changes.items():
+        wide = wide.set_column(wide.column_names.index(name), name, wide[name].cast(kind))
+    place = wide.column_names.index("split")
+    wide = wide.set_column(place, "split", wide["split"].dictionary_encode())
+    pq.write_table(wide, tmp_path / "wide.parquet")
+    assert manifest.read(tmp_path / "wide.parquet").table.equals(made.table)

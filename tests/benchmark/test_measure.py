@@ -187,3 +187,24 @@ def test_a_file_is_measured_by_one_process_at_a_time(small: Manifest, tmp_path: 
 
     with mistake("another process is writing here"):
         measure.measure_file(path, None, path, twice)
+
+
+def test_all_broken_pictures_are_named_at_once_and_cost_only_their_own_shards(
+    small: Manifest, tmp_path: Path, mistake: Mistake
+) -> None:
+    kept = {file: file.read_bytes() for file in small.files()[2:4]}
+    for bad in kept:
+        bad.write_bytes(b"text")
+    with mistake(*kept, "2 of 7 pictures cannot be measured"):
+        measure.measure(small, tmp_path / "scratch", executors.serial)
+    for bad, data in kept.items():
+        bad.write_bytes(data)
+    rest = Stopping(100)
+    assert measure.measure(small, tmp_path / "scratch", rest).measured
+    assert rest.given == 1
+
+
+def test_a_mistaken_name_leaves_no_lock(tmp_path: Path, mistake: Mistake) -> None:
+    with mistake("nope.parquet"):
+        measure.measure_file(tmp_path / "nope.parquet", None, tmp_path / "nope.parquet", executors.serial)
+    assert list(tmp_path.iterdir()) == []

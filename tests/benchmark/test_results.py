@@ -10,8 +10,9 @@ import pytest
 
 from benchmark import durable, results
 from benchmark.errors import UserError
+from benchmark.lists import hash_table
 from benchmark.results import Bundle
-from benchmark.schemas import LISTS, QUERIES, RUN, STRATA
+from benchmark.schemas import LISTS, QUERIES, REQUIRED, RUN, SCORES, STRATA
 
 TABLES = {"lists": LISTS, "queries": QUERIES, "strata": STRATA}
 QUERY = {
@@ -23,6 +24,19 @@ QUERY = {
     "pos_ranks": [1, 7],
     "pos_gidx": [3, 0],
 }
+LISTED = {
+    "role": "query",
+    "position": 0,
+    "image_id": "a/b",
+    "sha256": "0" * 64,
+    "id_space": "a",
+    "pid": 1,
+    "camid": 2,
+    "place": 2,
+    "scene": "s",
+}
+CELL = {"run_id": "r", "scheme_id": "light@1", "cut": "query", "metric": "mAP", "value": 0.5}
+FILES = {"config.json": b"{}\n", "log.jsonl": b'{"step":0}\n', "model.safetensors": bytes(range(64))}
 
 
 def record(**facts: object) -> dict[str, Any]:
@@ -31,7 +45,9 @@ def record(**facts: object) -> dict[str, Any]:
 
 def bundle() -> Bundle:
     tables = {name: pa.Table.from_pylist([], schema) for name, schema in TABLES.items()}
+    tables["lists"] = pa.Table.from_pylist([LISTED, LISTED | {"role": "gallery"}], LISTS)
     tables["queries"] = pa.Table.from_pylist([QUERY], QUERIES)
+    tables["strata"] = pa.Table.from_pylist([CELL], STRATA)
     times = {"started_at": "2026-01-02T03:04:05+00:00", "train_sets": [{"name": "s", "split": "train"}]}
     return Bundle(record(**times), tables)
 
@@ -109,6 +125,12 @@ def test_a_table_of_another_run_or_schema_is_refused(tmp_path: Path) -> None:
         ({"run_id": None}, "'run_id' is missing"),
         ({"schema_version": "run/9"}, "this version reads 'run/1'"),
         ({"train_sets": [3]}, "must be of type list"),
+        ({"seed": 2**40}, "seed = 1099511627776, must be of type int32"),
+        ({"seed": 2**70}, "must be of type int32"),
+        ({"ram_gb": 1e300}, "must be of type float"),
+        ({"mAP": 10**400}, "must be of type double"),
+        ({"notes": "\ud800"}, "must be of type string"),
+        *[({name: value}, "must lie between 0 and 1") for name in SCORES for value in (-0.001, 1.001)],
     ],
 )
 def test_a_wrong_record_is_refused(change: dict[str, Any], said: str, tmp_path: Path) -> None:
@@ -121,7 +143,203 @@ def test_a_wrong_record_is_refused(change: dict[str, Any], said: str, tmp_path: 
     assert (tmp_path / "run.json").read_text() == text
 
 
+def reread(folder: Path, name: str, table: pa.Table, schema_id: str = "") -> Bundle:
+    """Put another version's table into a bundle, as that version would have written it, and read the bundle."""
+    table = table.replace_schema_metadata({"luxreid.schema": schema_id or f"{name}/1"})
+    pq.write_table(table, folder / f"{name}.parquet")
+    changed = durable.read_json(folder / "run.json")
+    if name != "lists":
+        changed[f"{name}_sha256"] = durable.sha256((folder / f"{name}.parquet").read_bytes())
+    durable.write_json(folder / "run.json", changed)
+    return results.read(folder)
+
+
+@pytest.mark.parametrize("name", list(TABLES))
+def test_an_older_table_is_filled_with_nulls(name: str, tmp_path: Path) -> None:
+    results.write(bundle(), tmp_path)
+    whole = bundle().tables[name]
+    optional = [column for column in whole.column_names if column not in REQUIRED[name]]
+    found = reread(tmp_path, name, whole.drop_columns(optional)).tables[name]
+    assert found.schema.remove_metadata() == TABLES[name]
+    for column in whole.column_names:
+        assert found[column].to_pylist() == ([None] * len(whole) if column in optional else whole[column].to_pylist())
+
+
+@pytest.mark.parametrize("name", list(TABLES))
+def test_a_newer_table_keeps_what_is_unknown_at_its_end(name: str, tmp_path: Path) -> None:
+    results.write(bundle(), tmp_path)
+    whole = bundle().tables[name]
+    found = reread(tmp_path, name, whole.add_column(0, "of_tomorrow", pa.array(["x"] * len(whole)))).tables[name]
+    assert found.column_names == [*whole.column_names, "of_tomorrow"]
+    assert found.drop_columns("of_tomorrow").to_pylist() == whole.to_pylist()
+    assert set(found["of_tomorrow"].to_pylist()) == {"x"}
+
+
+@pytest.mark.parametrize(("name", "column"), [(name, column) for name in TABLES for column in REQUIRED[name]])
+def test_a_table_without_a_key_is_refused(name: str, column: str, tmp_path: Path) -> None:
+    results.write(bundle(), tmp_path)
+    whole = bundle().tables[name]
+    with pytest.raises(UserError, match=f"has no column '{column}'"):
+        reread(tmp_path, name, whole.drop_columns(column))
+    place = whole.column_names.index(column)
+    with pytest.raises(UserError, match=f"column '{column}' holds {len(whole)} nulls"):
+        reread(tmp_path, name, whole.set_column(place, whole.schema[place], pa.nulls(len(whole), whole[place].type)))
+
+
+def test_a_table_of_another_type_or_major_version_is_refused(tmp_path: Path) -> None:
+    results.write(bundle(), tmp_path)
+    whole = bundle().tables["queries"]
+    place = whole.column_names.index("n_ties")
+    with pytest.raises(UserError, match="column 'n_ties' is int64, must be int32"):
+        reread(tmp_path, "queries", whole.set_column(place, "n_ties", pa.nulls(1, pa.int64())))
+    with pytest.raises(UserError, match="is queries/2, this version reads queries/1"):
+        reread(tmp_path, "queries", whole, "queries/2")
+    double = whole.append_column("ap", whole["ap"])
+    with pytest.raises(UserError, match="cannot be read as a Parquet table: Multiple matches"):
+        reread(tmp_path, "queries", double)
+    with pytest.raises(UserError, match="two columns have one name"):
+        results.write(Bundle(record(), dict(bundle().tables) | {"queries": double}), tmp_path)
+
+
+def test_older_and_newer_records_are_read(tmp_path: Path) -> None:
+    durable.write_json(
+        tmp_path / "run.json",
+        {"of_tomorrow": 5, "schema_version": "run/1", "run_id": "r", "status": "failed", "provenance": "ran_here"},
+    )
+    found = results.read(tmp_path).run
+    assert list(found) == [*RUN.names, "of_tomorrow"]
+    assert found["of_tomorrow"] == 5
+    assert found["mAP"] is None
+    assert results.runs_table([found]).schema == RUN
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"seed": "3"}, "must be of type int32"),
+        ({"run_id": None}, "'run_id' is missing"),
+        ({"status": None}, "'status' is missing"),
+        ({"provenance": None}, "'provenance' is missing"),
+        ({"schema_version": "run/2"}, "this version reads 'run/1'"),
+    ],
+)
+def test_a_record_that_cannot_be_understood_is_not_read(change: dict[str, Any], said: str, tmp_path: Path) -> None:
+    durable.write_json(tmp_path / "run.json", record(status="failed") | change)
+    with pytest.raises(UserError, match=said):
+        results.read(tmp_path)
+
+
+def test_what_is_unknown_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"unknown key 'maP'; did you mean 'mAP'"):
+        results.write(Bundle(record(status="failed") | {"maP": 1}), tmp_path)
+    tables = dict(bundle().tables)
+    tables["queries"] = tables["queries"].append_column("n_tie", pa.array([1]))
+    with pytest.raises(UserError, match=r"queries.parquet: unknown column 'n_tie'; did you mean 'n_ties'"):
+        results.write(Bundle(record(), tables), tmp_path)
+    tables["queries"] = bundle().tables["queries"].drop_columns("n_ties").append_column("n_ties", pa.array([2**40]))
+    with pytest.raises(UserError, match=r"queries.parquet: does not fit queries/1"):
+        results.write(Bundle(record(), tables), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("column", "value"), [("pid", 2), ("place", 3), ("sha256", "1" * 64), ("role", "gallery")])
+def test_a_changed_list_is_found(column: str, value: object, tmp_path: Path) -> None:
+    results.write(bundle(), tmp_path)
+    rows = bundle().tables["lists"].to_pylist()
+    rows[0][column] = value
+    with pytest.raises(UserError, match=r"lists.parquet: its rows are not those that lists_sha256"):
+        reread(tmp_path, "lists", pa.Table.from_pylist(rows, LISTS))
+
+
+def test_a_list_is_known_by_its_rows_not_by_its_bytes(tmp_path: Path) -> None:
+    results.write(bundle(), tmp_path)
+    turned = bundle().tables["lists"].take([1, 0])
+    assert reread(tmp_path, "lists", turned).run["lists_sha256"] == hash_table(bundle().tables["lists"])
+    with pytest.raises(UserError, match="not those that lists_sha256 of the run names"):
+        results.write(Bundle(record(lists_sha256="0" * 64), bundle().tables), tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_the_top_of_a_ranking_may_be_kept(tmp_path: Path) -> None:
+    top = {"top_gidx": [5, 3, 0], "top_dist": [0.25, 0.5, 0.75]}
+    tables = dict(bundle().tables) | {"queries": pa.Table.from_pylist([QUERY | top, QUERY | {"query_idx": 1}], QUERIES)}
+    results.write(Bundle(record(), tables), tmp_path)
+    rows = results.read(tmp_path).tables["queries"].to_pylist()
+    assert {name: rows[0][name] for name in top} == top
+    assert rows[1]["top_dist"] is None
+
+
+def test_files_beside_the_tables_are_kept_and_vouched_for(tmp_path: Path) -> None:
+    results.write(bundle(), tmp_path, FILES)
+    found = results.read(tmp_path).run
+    assert found["ckpt_sha256"] == durable.sha256(FILES["model.safetensors"])
+    assert found["log_sha256"] == durable.sha256(FILES["log.jsonl"])
+    assert all((tmp_path / name).read_bytes() == data for name, data in FILES.items())
+    for name in ("model.safetensors", "log.jsonl"):
+        results.write(bundle(), tmp_path / f"of-{name}", FILES)
+        (tmp_path / f"of-{name}" / name).write_bytes(FILES[name] + b" ")
+        with pytest.raises(UserError, match=f"{name}: is not the file"):
+            results.read(tmp_path / f"of-{name}")
+        (tmp_path / f"of-{name}" / name).unlink()
+        assert results.read(tmp_path / f"of-{name}").run["ckpt_sha256"] == found["ckpt_sha256"]
+
+
+@pytest.mark.parametrize("name", ["run.json", "queries.parquet", "../out", "a/b", "", ".."])
+def test_a_file_cannot_take_the_place_of_another(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be the name"):
+        results.write(bundle(), tmp_path / "in", {name: b""})
+    assert not list(tmp_path.iterdir())
+
+
+INPUTS: dict[str, Any] = {
+    "method": "m",
+    "config": {"rate": 0.003, "epochs": 3},
+    "seed": 0,
+    "train_sets": [{"name": "s", "labels_sha256": "l", "data_sha256": "d", "split": "train"}],
+    "lists_sha256": "q",
+    "protocol_sha256": "p",
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"method": "n"},
+        {"config": {"rate": 0.004, "epochs": 3}},
+        {"train_sets": [INPUTS["train_sets"][0] | {"labels_sha256": "k"}]},
+        {"train_sets": [INPUTS["train_sets"][0] | {"data_sha256": "e"}]},
+        {"lists_sha256": "r"},
+        {"protocol_sha256": "o"},
+    ],
+)
+def test_every_input_but_the_seed_names_a_configuration(change: dict[str, Any]) -> None:
+    one, two = results.run_inputs(**INPUTS), results.run_inputs(**(INPUTS | change))
+    assert results.config_id(one) != results.config_id(two)
+    assert results.run_id(one, "a") != results.run_id(two, "a")
+
+
 def test_ids_group_seeds_and_tell_runs_apart() -> None:
-    one, two = {"method": "m", "seed": 0}, {"method": "m", "seed": 1}
-    assert results.config_id(one) == results.config_id(two) != results.config_id({"method": "n", "seed": 0})
+    one, two = results.run_inputs(**INPUTS), results.run_inputs(**(INPUTS | {"seed": 1}))
+    assert results.config_id(one) == results.config_id(two)
+    assert len(results.config_id(one)) == 64
     assert len({results.run_id(one, "a"), results.run_id(one, "b"), results.run_id(two, "a")}) == 3
+    assert len(results.run_id(one, "a")) == 32
+    assert len({results.nonce() for _ in range(100)}) == 100
+
+
+def test_a_set_is_known_by_its_hashes_not_by_its_name() -> None:
+    renamed = INPUTS | {"train_sets": [INPUTS["train_sets"][0] | {"name": "t"}]}
+    assert results.config_id(results.run_inputs(**renamed)) == results.config_id(results.run_inputs(**INPUTS))
+
+
+def test_floats_are_hashed_as_their_text() -> None:
+    def name(knob: object) -> str:
+        return results.config_id(results.run_inputs(**(INPUTS | {"config": {"deep": [{"knob": knob}]}})))
+
+    assert name(0.003) == name("0.003") != name(0.0030000001)
+    assert name(1e-07) == name("1e-07")
+    # A whole float keeps its point: 1.0 is another knob than 1, and a flag is not a number.
+    assert name(1.0) == name("1.0")
+    assert len({name(1.0), name(1), name(True), name("1")}) == 4
+    with pytest.raises(UserError, match="nan is not finite"):
+        name(float("nan"))

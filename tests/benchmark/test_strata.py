@@ -109,7 +109,7 @@ def test_a_scheme_is_known_by_what_it_cuts() -> None:
 def test_unmeasured_rows_name_the_command(mistake: Mistake) -> None:
     made = manifest.build({"path": ["a", "b"]}, "toy", Path())
     for name in ("night600-light", "stops-5", "night600-scale"):
-        with mistake(name, "2 of 2 rows are unmeasured", "luxreid data measure"):
+        with mistake(name, "2 of 2 rows unmeasured", "luxreid data measure"):
             strata.assign(made, strata.scheme(name))
     with mistake("exposure", "no row has 'exposure'"):
         strata.assign(made, strata.scheme("exposure"))

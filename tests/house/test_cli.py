@@ -1,12 +1,19 @@
 """The command line as a person meets it: one line and exit code 2 for a mistake of theirs."""
 
+import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
+from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import luxreid
+from benchmark import images, manifest
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,13 +36,35 @@ def run(*words: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
         (["data", "read", "folders", ".", "--set", "patern=x"], "did you mean 'pattern'?"),
         (["data", "read", "folders", ".", "--set", "pattern=3"], "pattern = 3"),
         (["data", "read", "no.such.module", "."], "no module is called 'no.such.module'"),
+        (["data", "read", "os.path", "."], "is no reader: it has no CARD"),
+        (["data", "read", "folders", "set", "--out", "set/1/c1_0.jpg"], "is there; --again replaces it"),
+        (
+            ["data", "read", "folders", "set", "--set", "pattern={pid}/{any}", "--out", "set/1/c1_0.jpg", "--again"],
+            "no manifest",
+        ),
+        (["data", "measure", "set.parquet", "--executor", "serial", "--workers", "2"], "works in one process"),
+        (["data", "measure", "set.parquet", "--workers", "0"], "must be 1 or more"),
+        (["data", "measure", "set.parquet", "--limit", "0"], "greater than or equal to 1"),
+        (["data", "describe", "set.parquet", "set.parquet", "--root", "set"], "--root goes with one manifest"),
+        (["data", "strata", "set.parquet"], "run `luxreid data measure` first"),
+        (["data", "export", "set.parquet", "--format", "mot", "--out", "x"], "allowed: market, night600"),
+        (["data", "check", "set.parquet", "--reader", "none"], "no reader is called 'none'"),
         (["demo", "--out", "full"], "holds something else"),
+        (["demo", "--out", "full", "--again"], "holds something else"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(words: list[str], said: str, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("keep me")
+    picture = tmp_path / "set" / "1" / "c1_0.jpg"
+    picture.parent.mkdir(parents=True)
+    picture.write_text("a picture")
+    world = manifest.build({"path": ["1/c1_0.jpg"], "pid": [1], "camid": [1]}, "set", tmp_path / "set")
+    manifest.write(world, tmp_path / "set.parquet")
+    before = sorted(tmp_path.rglob("*"))
     done = run(*words, cwd=tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert picture.read_text() == "a picture"
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1, done.stderr
@@ -72,3 +101,64 @@ def test_a_fault_of_ours_is_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(luxreid, "app", broken)
     with pytest.raises(ZeroDivisionError):
         luxreid.main()
+
+
+def test_the_version_is_the_packages(tmp_path: Path) -> None:
+    assert run("--version", cwd=tmp_path).stdout == f"luxreid {version('luxreid')}\n"
+
+
+def test_a_full_disk_under_the_output_is_one_line(tmp_path: Path) -> None:
+    command = f"PYTHONPATH={ROOT} {sys.executable} -m luxreid list > /dev/full"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "luxreid: cannot write the output: No space left on device\n"
+
+
+def test_a_reader_that_goes_away_is_nobodys_mistake(tmp_path: Path) -> None:
+    command = f"PYTHONPATH={ROOT} {sys.executable} -m luxreid list | true"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+
+
+def test_a_demo_killed_in_its_first_step_goes_on_and_again_spares_what_is_a_persons(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "luxreid", "demo"]
+    child = subprocess.Popen(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE)
+    while not (tmp_path / "demo" / "street-day").exists():
+        time.sleep(0.01)
+        assert child.poll() is None
+    child.send_signal(signal.SIGKILL)
+    child.communicate()
+    assert not (tmp_path / "demo" / ".steps" / "synthesis-street.json").exists()
+    (tmp_path / "demo" / "my-notes.txt").write_text("keep me")
+    done = run("demo", "--again", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "demo" / "my-notes.txt").read_text() == "keep me"
+    left = {path.name for path in (tmp_path / "demo").iterdir()} - {".steps", "my-notes.txt"}
+    assert left == set(luxreid.MADE)
+
+
+def test_where_no_cache_can_be_written_the_kernel_is_compiled_anew(tmp_path: Path) -> None:
+    copy = tmp_path / "site"
+    shutil.copytree(ROOT / "benchmark", copy / "benchmark", ignore=shutil.ignore_patterns("__pycache__"))
+    # A file where the cache folder should be: not even root can make a folder there.
+    (copy / "benchmark" / "__pycache__").write_text("")
+    (tmp_path / "home").write_text("")
+    code = "import numpy, benchmark.images as i; print(i.lightness(numpy.full((4, 4, 3), 7, numpy.uint8)))"
+    home = str(tmp_path / "home")
+    environment = {"PYTHONPATH": str(copy), "HOME": home, "XDG_CACHE_HOME": home, "PATH": ""}
+    command = [sys.executable, "-B", "-c", code]
+    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "7.0\n", done.stderr
+
+
+def test_reading_again_asks_before_it_drops_measures(tmp_path: Path) -> None:
+    picture = tmp_path / "set" / "1_c1.png"
+    images.save(picture, np.full((8, 4, 3), 90, np.uint8))
+    read = ("data", "read", "folders", "set", "--set", "pattern={pid}_c{camid}")
+    assert run(*read, cwd=tmp_path).returncode == 0
+    assert run("data", "measure", "set/manifest.parquet", cwd=tmp_path).returncode == 0
+    assert run(*read, cwd=tmp_path).returncode == 2
+    assert manifest.read(tmp_path / "set" / "manifest.parquet").measured
+    assert run(*read, "--again", cwd=tmp_path).returncode == 0
+    assert not manifest.read(tmp_path / "set" / "manifest.parquet").measured
+    assert sorted(path.name for path in (tmp_path / "set").iterdir()) == ["1_c1.png", "manifest.parquet"]

@@ -85,7 +85,7 @@ def test_a_reader_of_ones_own_is_named_by_its_dotted_path(tmp_path: Path) -> Non
     environment = {"PYTHONPATH": f"{ROOT}:{tmp_path}", "PATH": ""}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "1 images, 1 identities" in done.stdout
+    assert "1 image, 1 identity" in done.stdout
 
 
 def test_the_map_of_benchmark_names_every_file() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from baselines.methods import stand_in
 from benchmark.errors import UserError
 from benchmark.runner import train
-from benchmark.runner.interfaces import Batch, Moment, World
+from benchmark.runner.interfaces import Batch, Moment, Stage, TrainingSet, World
 
 
 @pytest.fixture(autouse=True)
@@ -90,3 +90,44 @@ def test_an_unreadable_picture_is_named(tmp_path: Path) -> None:
     world = manifest.build({"path": ["a.jpg"], "pid": [1]}, "set", tmp_path)
     with pytest.raises(UserError, match=r"a\.jpg: not a picture"):
         train.pictures(world, (32, 16))
+
+
+class TwoStages(stand_in.StandIn):
+    """Trains its head on a frozen body first; remembers what it saw."""
+
+    def stages(self) -> list[Stage]:
+        head, body = (torch.optim.SGD(part.parameters(), lr=0.1) for part in (self.heads, self.body))
+        late = torch.optim.SGD([{"params": list(self.neck.parameters()), "schedule": lambda at: 0.0}], lr=0.1)
+        return [
+            Stage("head", 1, (head,), lambda at: 1.0, (self.heads,), in_train_mode=(self.heads, self.neck)),
+            Stage("body", 1, (body, late), lambda at: 1.0, (self.body, self.neck)),
+        ]
+
+    def before_stage(self, stage: Stage, data: TrainingSet) -> None:
+        rows = torch.cat([batch.row for batch in data.plain()])
+        self.passes: list[tuple[str, list[int]]] = [*getattr(self, "passes", []), (stage.name, rows.tolist())]
+
+    def losses(self, batch: Batch, at: Moment) -> dict[str, Tensor]:
+        modes = {name: part.training for name, part in self.named_children()}
+        wants = {name: next(part.parameters()).requires_grad for name, part in self.named_children()}
+        self.modes: dict[str, object] = getattr(self, "modes", {}) | {at.stage: (modes, wants)}
+        return super().losses(batch, at)
+
+
+def test_a_stage_trains_what_it_names_and_nothing_else() -> None:
+    network = TwoStages(stand_in.Config(), World({"a": 8}, 1, ("visible",), (32, 16)))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    train.train(network, pictures(), seed=0)
+    after = network.state_dict()
+    assert network.passes == [("head", list(range(48))), ("body", list(range(48)))]
+    assert network.modes["head"] == (
+        {"body": False, "neck": True, "heads": True},
+        {"body": False, "neck": False, "heads": True},
+    )
+    assert network.modes["body"] == (
+        {"body": True, "neck": True, "heads": False},
+        {"body": True, "neck": True, "heads": False},
+    )
+    assert not torch.equal(before["heads.0.weight"], after["heads.0.weight"])
+    assert not torch.equal(before["body.0.0.weight"], after["body.0.0.weight"])
+    assert torch.equal(before["neck.weight"], after["neck.weight"])  # its own schedule stands still

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.patches import Rectangle, StepPatch
 
 from benchmark import counts
-from benchmark.figures import levels
+from benchmark.figures import light_size
 from benchmark.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def bars(axes: "Axes") -> list[list[float]]:
 
 
 def test_light_histograms_hold_the_visible_pictures_of_every_split(dusk: Manifest) -> None:
-    axes = levels.light_size([dusk]).axes[0]
+    axes = light_size.light_size([dusk]).axes[0]
     frame = dusk.frame()
     frame = frame[frame["modality"] == "visible"]
     drawn = steps(axes)
@@ -37,7 +37,7 @@ def test_light_histograms_hold_the_visible_pictures_of_every_split(dusk: Manifes
 
 
 def test_level_bars_are_the_counted_shares(dusk: Manifest) -> None:
-    made = levels.light_size([dusk])
+    made = light_size.light_size([dusk])
     for position, scheme in ((1, counts.LIGHT), (3, counts.SIZE)):
         found = counts.levels(dusk, scheme)
         assert not isinstance(found, str)
@@ -50,7 +50,7 @@ def test_level_bars_are_the_counted_shares(dusk: Manifest) -> None:
 def test_pictures_beyond_the_last_bin_are_in_it_and_it_is_said(dusk: Manifest) -> None:
     heights = np.full(len(dusk), 120.0, np.float32)
     heights[0] = 5000
-    axes = levels.light_size([dusk.with_columns(h=heights)]).axes[2]
+    axes = light_size.light_size([dusk.with_columns(h=heights)]).axes[2]
     shares, edges, _ = steps(axes)[f"all ({len(dusk)})"].get_data()
     assert edges[-1] < 5000
     assert shares[-1] == pytest.approx(100 / len(dusk))
@@ -58,7 +58,7 @@ def test_pictures_beyond_the_last_bin_are_in_it_and_it_is_said(dusk: Manifest) -
 
 
 def test_edges_are_bin_edges_and_drawn(dusk: Manifest) -> None:
-    made = levels.light_size([dusk])
+    made = light_size.light_size([dusk])
     for position, edges in ((0, [25.5, 51.0]), (2, [100.0, 200.0])):
         axes = made.axes[position]
         assert [float(np.asarray(line.get_xdata())[0]) for line in axes.lines] == edges
@@ -66,7 +66,7 @@ def test_edges_are_bin_edges_and_drawn(dusk: Manifest) -> None:
 
 
 def test_two_manifests_share_their_axes_and_an_unmeasured_one_says_so(dusk: Manifest, noon: Manifest) -> None:
-    made = levels.light_size([dusk, dusk.select(dusk.column("pid") == 1), noon])
+    made = light_size.light_size([dusk, dusk.select(dusk.column("pid") == 1), noon])
     assert len(made.axes) == 12
     for column in (0, 2):
         assert made.axes[column].get_xlim() == made.axes[4 + column].get_xlim()
@@ -78,4 +78,4 @@ def test_two_manifests_share_their_axes_and_an_unmeasured_one_says_so(dusk: Mani
 
 def test_a_set_without_splits_draws_one_line(dusk: Manifest) -> None:
     plain = dusk.with_columns(split="none", gallery=np.zeros(len(dusk), bool))
-    assert list(steps(levels.light_size([plain]).axes[0])) == ["all (32)"]
+    assert list(steps(light_size.light_size([plain]).axes[0])) == ["all (32)"]

@@ -1,14 +1,13 @@
 """Light and size per split, as Fig. 3 of the Night600 paper: a histogram, and the share of every level."""
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from textwrap import fill
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark import counts, strata
+from benchmark import counts, levels, strata
 from benchmark.counts import Groups
 from benchmark.figures import style
 from benchmark.manifest import Manifest
@@ -118,14 +117,8 @@ def _draw_shares(axes: "Axes", panel: Panel) -> None:
         upright = len(panel.splits) > 3  # many narrow bars: numbers side by side would touch
         axes.bar_label(bars, fmt="%.0f", fontsize=style.SMALL, padding=1, rotation=90 if upright else 0)
     style.plain(axes, panel.found.scheme.name, "", "pictures in %")
-    axes.set_xticks(range(len(panel.found.levels)), _level_labels(panel.found), fontsize=style.SMALL)
+    axes.set_xticks(range(len(panel.found.levels)), levels.labels(panel.found), fontsize=style.SMALL)
     axes.set_ylim(0, 115)
-
-
-def _level_labels(found: Strata) -> list[str]:
-    edges = [f"{edge:g}" for edge in found.scheme.edges]
-    limits = [f"< {edges[0]}", *(f"{low} - {high}" for low, high in pairwise(edges)), f"≥ {edges[-1]}"]
-    return [f"{name}\n{limit}" for name, limit in zip(found.levels, limits, strict=True)]
 
 
 def _share_heights(column: Iterable["Axes"]) -> None:
