@@ -58,7 +58,8 @@ def describe(folder: Path) -> None:
     files = ("street-day/manifest.parquet", "street-night/split.parquet", "annotated/manifest.parquet")
     sets = [manifest.read(folder / file) for file in files]
     describe.describe(sets, [None] * len(sets), console())
-    for path in describe.draw(sets, folder / "describe", samples=True, limit=200, seed=SEED):
+    # Six crops would stretch the axes that day and night share.
+    for path in describe.draw(sets[:2], folder / "describe", samples=True, limit=200, seed=SEED):
         console().print(f"  {path}", soft_wrap=True)
 
 
