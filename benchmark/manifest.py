@@ -148,8 +148,9 @@ def read(path: Path, root: Path | None = None) -> Manifest:
         table = _narrowed(file.read())
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         # What the system refuses has a number; a failed page checksum or a broken footer has none.
-        what = "cannot read" if getattr(error, "errno", None) else "not a Parquet file, or a broken one"
-        raise UserError(f"{path}: {what}: {getattr(error, 'strerror', None) or error}") from None
+        number = getattr(error, "errno", None)
+        what = f"cannot read: {os.strerror(number)}" if number else f"not a Parquet file, or a broken one: {error}"
+        raise UserError(f"{path}: {what}") from None
     folder = (root or path.parent).absolute()
     try:
         validity.check_columns(table)

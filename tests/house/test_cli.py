@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import luxreid
@@ -162,3 +164,42 @@ def test_reading_again_asks_before_it_drops_measures(tmp_path: Path) -> None:
     assert run(*read, "--again", cwd=tmp_path).returncode == 0
     assert not manifest.read(tmp_path / "set" / "manifest.parquet").measured
     assert sorted(path.name for path in (tmp_path / "set").iterdir()) == ["1_c1.png", "manifest.parquet"]
+
+
+def broken_manifest(fault: str) -> "tuple[pa.Table, str]":
+    """Make a table with one fault, and the schema it claims."""
+    table = manifest.build({"path": ["a.jpg", "b.jpg"], "pid": [1, 2]}, "set", Path("/nowhere")).table
+    changes: dict[str, tuple[str, list[object], pa.DataType]] = {
+        "duplicate": ("image_id", ["set/a.jpg"] * 2, pa.string()),
+        "leaves": ("path", ["../a.jpg", "b.jpg"], pa.string()),
+        "enum": ("time", ["dusk", "day"], pa.string()),
+        "nan": ("exposure", [float("nan"), 0.0], pa.float32()),
+        "type": ("pid", ["1", "2"], pa.string()),
+    }
+    if fault in changes:
+        name, values, kind = changes[fault]
+        table = table.set_column(table.column_names.index(name), name, pa.array(values, kind))
+    return table, "manifest/9" if fault == "version" else "manifest/1"
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("version", "schema is manifest/9, this version reads manifest/1"),
+        ("duplicate", "image_id 'set/a.jpg' stands twice"),
+        ("leaves", "found '../a.jpg', must be a relative path"),
+        ("enum", "found 'dusk', must be one of day, night, unknown"),
+        ("nan", "found nan, must be a finite number"),
+        ("type", "column 'pid' is of type string, must be int32"),
+    ],
+)
+def test_a_broken_manifest_is_one_line_and_stays_as_it_is(fault: str, said: str, tmp_path: Path) -> None:
+    table, schema = broken_manifest(fault)
+    pq.write_table(table.replace_schema_metadata({"luxreid.schema": schema}), tmp_path / "m.parquet")
+    before = (tmp_path / "m.parquet").read_bytes()
+    done = run("data", "measure", "m.parquet", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("luxreid: m.parquet: ")
+    assert said in done.stderr
+    assert (tmp_path / "m.parquet").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["m.parquet"]
