@@ -72,9 +72,12 @@ app.command("doctor")(doctor.doctor)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        typer.echo(f"luxreid {version('luxreid')}")
+        try:
+            typer.echo(f"luxreid {version('luxreid')}")
+        except PackageNotFoundError:
+            typer.echo("luxreid, from a checkout that is not installed")
         raise typer.Exit
 
 

@@ -46,7 +46,7 @@ def run(*words: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
         ),
         (["data", "measure", "set.parquet", "--executor", "serial", "--workers", "2"], "works in one process"),
         (["data", "measure", "set.parquet", "--workers", "0"], "must be 1 or more"),
-        (["data", "measure", "set.parquet", "--limit", "0"], "greater than or equal to 1"),
+        (["data", "measure", "set.parquet", "--limit", "0"], "'--limit'"),
         (["data", "describe", "set.parquet", "set.parquet", "--root", "set"], "--root goes with one manifest"),
         (["data", "strata", "set.parquet"], "run `luxreid data measure` first"),
         (["data", "export", "set.parquet", "--format", "mot", "--out", "x"], "allowed: market, night600"),
