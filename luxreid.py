@@ -159,6 +159,9 @@ def _clear(folder: Path) -> None:
 
 def main() -> None:
     """Run a command: a person's mistake is one line and exit code 2, ours is a traceback."""
+    # A plug-in of one's own may lie in the folder one stands in; last, so that it can hide nothing of ours.
+    if "" not in sys.path:
+        sys.path.append("")
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()  # a full disk under our output shows here, not in the interpreter's last moments

@@ -16,7 +16,9 @@ from benchmark.errors import UserError, nearest
 class Strict(BaseModel):
     """The base of every configuration: nothing is coerced, nothing extra is taken, nothing changes later."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -27,7 +29,8 @@ def load(model: type[Model], path: Path | None = None, sets: Sequence[str] = ())
     table = read_toml(path) if path else {}
     for setting in sets:
         _assign(table, setting)
-    return check(model, table, str(path) if path else "settings")
+    where = f"{path} with --set" if path and sets else str(path or "settings")
+    return check(model, table, where)
 
 
 def read_toml(path: Path) -> dict[str, Any]:

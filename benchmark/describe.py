@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from benchmark import comparison, counts, levels, tables
 from benchmark.card import Card
-from benchmark.console import count
+from benchmark.console import count, say
 from benchmark.counts import LIGHT, SIZE, Spread, Summary
 from benchmark.errors import UserError
 from benchmark.manifest import Manifest
 from benchmark.strata import Strata
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from rich.console import Console
 
 TABLE_SETS = 4  # sets that stand side by side in one table: what 100 columns hold
@@ -36,21 +37,33 @@ def describe(manifests: Sequence[Manifest], cards: Sequence[Card | None], consol
 
 
 def draw(manifests: Sequence[Manifest], folder: Path, *, samples: bool, limit: int, seed: int) -> list[Path]:
-    """Draw the figures into a folder and give their paths."""
+    """Draw the figures that have something to show into a folder and give their paths."""
     from benchmark.figures import camera_light, channels, light_size, style
     from benchmark.figures import samples as sheets
 
     if limit < 1:
         raise UserError(f"--limit {limit}: must be 1 or more")
-    drawn = {
-        "light-size.png": light_size.light_size(manifests),
-        "camera-light.png": camera_light.camera_light(manifests),
-        "channels.png": channels.channels(manifests, limit, seed),
-    }
+    light, size = (_measured(manifests, scheme) for scheme in (LIGHT, SIZE))
+    drawn: dict[str, Figure] = {}
+    if light or size:
+        drawn["light-size.png"] = light_size.light_size(manifests)
+    if light:
+        drawn["camera-light.png"] = camera_light.camera_light(manifests)
+    else:
+        names = "camera-light.png" if size else "light-size.png and camera-light.png"
+        say(f"{names}: not drawn; {counts.levels(manifests[0], LIGHT)}")
+    if any((manifest.column("modality") == "visible").any() for manifest in manifests):
+        drawn["channels.png"] = channels.channels(manifests, limit, seed)
+    else:
+        say("channels.png: not drawn, for no picture is visible")
     if samples:
         drawn["samples.png"] = sheets.samples(manifests, seed)
     # Saved after all are drawn: a picture that cannot be read leaves no half set of figures.
     return [style.save(figure, folder / name) for name, figure in drawn.items()]
+
+
+def _measured(manifests: Sequence[Manifest], scheme: str) -> bool:
+    return any(isinstance(counts.levels(manifest, scheme), Strata) for manifest in manifests)
 
 
 def _describe_people(manifest: Manifest, console: "Console") -> None:

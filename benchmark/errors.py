@@ -13,7 +13,7 @@ def nearest(name: str, allowed: list[str]) -> str:
     from difflib import get_close_matches
 
     if not allowed:
-        return "there are none yet"
+        return "there are none"
     close = get_close_matches(name, allowed, n=1, cutoff=0.5)
     listing = "allowed: " + ", ".join(allowed)
     return f"did you mean {close[0]!r}? {listing}" if close else listing

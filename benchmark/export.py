@@ -22,6 +22,7 @@ from benchmark.progress import track
 
 QUALITY = 95
 PLAN = ".export.json"  # written first: says whose unfinished tree a folder holds
+RECORD = "manifest.parquet"  # written last: says that all is there
 _JPEG = b"\xff\xd8"
 # `mask` names a file that is not part of the tree; the others are made anew.
 _NOT_CARRIED = ("image_id", "source", "path", "mask")
@@ -59,9 +60,9 @@ def export(rows: Manifest, layout: ModuleType, folder: Path) -> Exported:
     for row, (data, fresh) in enumerate(track(_pictures(kept), "export", len(kept))):
         encoded[row] = fresh
         for file in places[row]:
-            written += _write_missing(folder / file, data)
+            written += _write_missing(folder, file, data)
     durable.write_bytes(folder / "names.csv", _names(kept, targets))
-    manifest.write(_described(kept, targets, encoded, what, folder), folder / "manifest.parquet")
+    manifest.write(_described(kept, targets, encoded, what, folder), folder / RECORD)
     return Exported(len(targets), written, len(targets) - len(kept), int(encoded.sum()), len(rows) - len(kept))
 
 
@@ -69,7 +70,10 @@ def _has_a_place(rows: Manifest) -> NDArray[np.bool_]:
     frame = rows.frame()
     has = (frame["split"].isin(["train", "val"]) | frame["query"] | frame["gallery"]).to_numpy(dtype=bool)
     if not has.any():
-        raise UserError("export: no row is train, val, query or gallery; run `luxreid data split` first")
+        raise UserError(
+            "export: no row is train, val, query or gallery; read the set again with {split} in the pattern, or with "
+            "`--set split=train`, or with `--set split=test --set query=true --set gallery=true`"
+        )
     return has
 
 
@@ -121,17 +125,18 @@ def _tuples(frame: pd.DataFrame) -> Iterator[tuple[int, int, int, str, bool, boo
 
 
 def _claim(folder: Path, rows: Manifest, what: str, targets: Sequence[Target]) -> None:
-    """Take a folder that is empty, or that holds this very export."""
-    hashes = rows.table["sha256"].to_pylist()
+    """Take a folder that is empty, or that holds an export of these images to these names."""
     names = rows.table["image_id"].to_pylist()
-    lines = [(names[target.row], hashes[target.row], target.file) for target in targets]
+    # No hashes: measuring makes no other export of a set. Whether a file is the right one, its bytes say.
+    lines = [(names[target.row], target.file) for target in targets]
     plan = durable.sha256(durable.canonical([what, QUALITY, lines]))
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is a file, must be a folder that is new or empty")
     record = folder / PLAN
     if record.is_file():
         if durable.read_json(record).get("plan") != plan:
-            raise UserError(f"{folder}: holds another export; give a folder that is new or empty")
+            found = "holds an export of other images or to other names"
+            raise UserError(f"{folder}: {found}; give a folder that is new or empty")
         for stray in sorted(folder.rglob(".*.part")):  # what a kill left half written
             stray.unlink()
         return
@@ -150,12 +155,12 @@ def _pictures(rows: Manifest) -> Iterator[tuple[bytes, bool]]:
             yield images.encode(stored.load(rows, row), QUALITY), True
 
 
-def _write_missing(file: Path, data: bytes) -> bool:
-    """Write a file that is not there yet, and say whether it was written."""
-    # Files come whole or not at all; a size that differs is what a power cut may leave.
-    if file.is_file() and file.stat().st_size == len(data):
+def _write_missing(folder: Path, file: str, data: bytes) -> bool:
+    """Write a file unless its bytes are there already, and say whether it was written."""
+    if (folder / file).is_file() and durable.read_bytes(folder / file) == data:
         return False
-    durable.write_bytes(file, data, sync=False)
+    (folder / RECORD).unlink(missing_ok=True)  # of an export that was whole, and now is not for a while
+    durable.write_bytes(folder / file, data, sync=False)
     return True
 
 

@@ -84,11 +84,19 @@ def locate(root: Path, path: str) -> Path:
     return file
 
 
+def read(root: Path, path: str) -> bytes:
+    """Read the file of one picture of a manifest."""
+    file = locate(root, path)
+    if not file.exists():
+        raise UserError(f"{file}: is not there; if the pictures lie elsewhere, give --root")
+    return durable.read_bytes(file)
+
+
 def load(root: Path, path: str) -> Picture:
     """Read and decode one picture of a manifest."""
-    file = locate(root, path)
+    file = root / path
     try:
-        return decode(durable.read_bytes(file))
+        return decode(read(root, path))
     except PictureError as error:
         raise PictureError(f"{file}: {error}") from None
 

@@ -140,6 +140,8 @@ def build(rows: pd.DataFrame | Mapping[str, object], source: str, root: Path, no
 
 def read(path: Path, root: Path | None = None) -> Manifest:
     """Read a manifest; the pictures lie in its folder, or under `root`."""
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; name the manifest in it, such as {path / 'manifest.parquet'}")
     try:
         file = pq.ParquetFile(path, page_checksum_verification=True)
         found = (file.schema_arrow.metadata or {}).get(b"luxreid.schema", b"").decode()

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from benchmark import durable, images, manifest
 from benchmark.columns import KNOWN, MEASURED
+from benchmark.console import count
 from benchmark.errors import UserError
 from benchmark.executors import Executor
 from benchmark.manifest import Manifest
@@ -99,11 +100,12 @@ def _measure_shard(shard: Shard) -> list[str]:
 def _refuse(faults: list[str], total: int) -> None:
     if faults:
         shown = "; ".join(sorted(faults)[:SHOWN]) + ("; ..." if len(faults) > SHOWN else "")
-        raise UserError(f"{len(faults)} of {total} pictures cannot be measured (the rest is kept): {shown}")
+        advice = "mend or remove them, shards without one are kept; `luxreid data check` lists all"
+        raise UserError(f"{len(faults)} of {total} pictures cannot be measured: {shown} ({advice})")
 
 
 def _measure_file(root: Path, path: str) -> images.Measurement:
-    data = durable.read_bytes(images.locate(root, path))
+    data = images.read(root, path)
     try:
         return images.measure(data)
     except images.PictureError as error:
@@ -126,6 +128,6 @@ def _filled(
             raise UserError(f"measure: {len(fresh)} of {len(rows)} pictures came back")
         values[rows] = fresh
         columns[name] = pa.array(values, KNOWN[name].type)
-    notes = (f"{rotated} pictures carry an EXIF orientation, which is ignored",) if rotated else ()
+    notes = (f"EXIF orientation ignored in {count(rotated, 'picture')}",) if rotated else ()
     filled = manifest.with_columns(**columns)
     return Manifest(filled.table, filled.roots, notes)

@@ -28,13 +28,19 @@ class Room:
         if name in self.names():
             return self._checked(name, importlib.import_module(f"{self.package}.{name}"))
         if "." not in name or not all(part.isidentifier() for part in name.split(".")):
-            raise UserError(f"no {self.what} is called {name!r}; {nearest(name, self.names())}")
+            raise UserError(
+                f"no {self.what} is called {name!r}; {nearest(name, self.names())}; one of your own is named by its "
+                "dotted path, such as lab.mystreet"
+            )
         try:
             return self._checked(name, importlib.import_module(name))
         except ModuleNotFoundError as error:
             # A module that exists but lacks something of its own is its author's fault, and wants its traceback.
             if error.name and (name + ".").startswith(error.name + "."):
-                raise UserError(f"no module is called {name!r} (a {self.what} given as a dotted path)") from None
+                raise UserError(
+                    f"no module is called {name!r} (a {self.what} given as a dotted path is looked for in this folder "
+                    "and on PYTHONPATH)"
+                ) from None
             raise
 
     def _checked(self, name: str, module: ModuleType) -> ModuleType:

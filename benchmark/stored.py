@@ -9,7 +9,7 @@ from benchmark.manifest import Manifest
 def read(manifest: Manifest, row: int) -> bytes:
     """Read one row's file; where the row carries a hash, the bytes must be those that were measured."""
     file = images.locate(*manifest.file(row))
-    data = durable.read_bytes(file)
+    data = images.read(*manifest.file(row))
     sha256 = manifest.table["sha256"][row].as_py()
     if sha256 is not None and durable.sha256(data) != sha256:
         raise UserError(f"{file}: is not the file that was measured; run `luxreid data measure --again`")

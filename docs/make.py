@@ -15,7 +15,7 @@ PICTURES = ("light-size.png", "camera-light.png", "channels.png")
 
 
 def commands_page() -> str:
-    """Render every command and option from the command line's own definitions."""
+    """Render every command and option from the command line's own definitions, and every reader's options."""
     import typer
 
     import luxreid
@@ -26,7 +26,22 @@ def commands_page() -> str:
         rows = [_row(parameter) for parameter in command.params]
         if rows:
             lines += ["| argument | default | meaning |", "|---|---|---|", *rows, ""]
+    readers: Any = luxreid.ROOMS["readers"]
+    for reader in readers.names():
+        lines += [f"## Options of the reader `{reader}`", "", "Given with `--set key=value`, or in a TOML file.", ""]
+        options = readers.load(reader).Options.model_fields.items()
+        lines += ["| option | default | meaning |", "|---|---|---|", *(_option(*option) for option in options), ""]
     return "\n".join(lines)
+
+
+def _option(name: str, field: Any) -> str:  # noqa: ANN401
+    values = ", ".join(f"`{value}`" for value in getattr(field.annotation, "__args__", ()) if isinstance(value, str))
+    shown = str(field.default).lower() if isinstance(field.default, bool) else field.default
+    default = "" if shown is None else f"`{shown}`"
+    meaning = " ".join((field.description or "").split()).replace("|", chr(92) + "|") + (
+        f" One of {values}." if values else ""
+    )
+    return f"| `{name}` | {default} | {meaning} |"
 
 
 def _walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - typer keeps its classes private

@@ -55,6 +55,8 @@ def _add_reading(app: typer.Typer, readers: "Room") -> None:
         from benchmark import manifest
 
         module, target = readers.load(reader), out or root / "manifest.parquet"
+        if target.is_dir():
+            raise UserError(f"{target}: is a folder; name the file to write")
         if target.exists() and not again:
             raise UserError(f"{target}: is there; --again replaces it, its measures and edits too")
         found = module.read(root.absolute(), configuration.load(module.Options, config, sets or ()))
@@ -101,7 +103,7 @@ def _add_describing(app: typer.Typer, readers: "Room") -> None:
         from benchmark import describe, manifest
 
         if root and len(paths) > 1:
-            raise UserError("describe: --root goes with one manifest; several are read from their own folders")
+            raise UserError("describe: --root goes with one manifest; write each of several beside its pictures")
         found = [manifest.read(path, root) for path in paths]
         describe.describe(found, [_card(one, readers, reader) for one in found], console())
         for figure in describe.draw(found, out, samples=samples, limit=limit, seed=seed):
@@ -230,4 +232,4 @@ def _people(manifest: "Manifest") -> int:
 def _cameras(manifest: "Manifest") -> int:
     import numpy as np
 
-    return len(np.unique(manifest.column("camid")))
+    return len(np.setdiff1d(manifest.column("camid"), [0]))  # 0 is unknown

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 ROW_INCHES = 3.3
 CHANNELS = {"R": style.VERMILION, "G": style.GREEN, "B": style.BLUE}
-STEEP = 0.05  # a value that holds more of the pixels flattens the rest of a linear plot; 1/256 would be even
+STEP = 4  # values of a channel in one bin: with less, lines of few pictures are noise
+STEEP = 0.2  # a bin that holds more of the pixels flattens the rest of a linear plot; 1/64 would be even
 
 
 class Statistics(NamedTuple):
@@ -92,15 +93,15 @@ def _read(manifest: Manifest, rows: Sequence[int]) -> Iterable[Picture]:
 
 
 def _shares(found: Statistics) -> NDArray[np.float64]:
-    shares: NDArray[np.float64] = found.histogram / max(found.pixels, 1)
+    shares: NDArray[np.float64] = found.histogram.reshape(3, -1, STEP).sum(axis=2) / max(found.pixels, 1)
     return shares
 
 
 def _draw_histogram(axes: "Axes", title: str, found: Statistics, top: float) -> None:
     for (name, color), shares in zip(CHANNELS.items(), 100 * _shares(found), strict=True):
-        axes.stairs(shares, np.arange(257) - 0.5, color=color, label=name, linewidth=1.2)
-    steep = top > STEEP
-    style.plain(axes, title, "value of the channel, 0 to 255", "pixels in %, log scale" if steep else "pixels in %")
+        axes.stairs(shares, np.arange(0, 257, STEP) - 0.5, color=color, label=name, linewidth=1.2)
+    steep, across = top > STEEP, f"value of the channel, 0 to 255, {STEP} in a bin"
+    style.plain(axes, title, across, "pixels in %, log scale" if steep else "pixels in %")
     if steep:
         axes.set_yscale("log")
         axes.set_ylim(1e-3, 200 * top)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ROW_INCHES = 3.1
+WIDE_INCHES = 5.5  # a set that stands beside others
+HIGH_INCHES = 1.6
+SHARES = (2, 1.3, 2, 1.3)  # of the length: two pairs of a histogram and the bars of its levels
+TITLE = "Light and size of the pictures. Light level: read from visible pictures only"
 LIGHT_BINS = np.arange(51) * 51 / 10  # 25.5 and 51 are bin edges, exactly
 SIZE_BIN = 10.0
 
@@ -44,10 +48,8 @@ class Panel(NamedTuple):
 
 
 def light_size(manifests: Sequence[Manifest]) -> "Figure":
-    """Draw one row a manifest: light on the left, size on the right, with axes that all rows share."""
-    title = "Light and size of the pictures. Light level: read from visible pictures only"
-    made = style.figure(14, 0.5 + ROW_INCHES * len(manifests), title)
-    grid = made.subplots(len(manifests), 4, squeeze=False, width_ratios=(2, 1.3, 2, 1.3))
+    """Draw light and size of every manifest, with axes that all share."""
+    made, grid = _beside(len(manifests)) if 1 < len(manifests) <= style.BESIDE else _stacked(len(manifests))
     for column, scheme in ((0, counts.LIGHT), (2, counts.SIZE)):
         panels = [
             _panel(name, manifest, scheme) for name, manifest in zip(counts.names(manifests), manifests, strict=True)
@@ -57,6 +59,18 @@ def light_size(manifests: Sequence[Manifest]) -> "Figure":
             _draw_pair(axes[0], axes[1], panel, bins)
         _share_heights(grid[:, column])
     return made
+
+
+def _stacked(number: int) -> tuple["Figure", NDArray[np.object_]]:
+    """Lay out one row of panels a manifest: light on the left, size on the right."""
+    made = style.figure(14, 0.5 + ROW_INCHES * number, TITLE)
+    return made, made.subplots(number, len(SHARES), squeeze=False, width_ratios=SHARES)
+
+
+def _beside(number: int) -> tuple["Figure", NDArray[np.object_]]:
+    """Lay out one column of panels a manifest: light above, size below."""
+    made = style.figure(WIDE_INCHES * number, 0.5 + sum(SHARES) * HIGH_INCHES, TITLE)
+    return made, made.subplots(len(SHARES), number, squeeze=False, height_ratios=SHARES).T
 
 
 def _panel(name: str, manifest: Manifest, scheme: str) -> Panel | str:

@@ -1,6 +1,7 @@
-"""Sheets of pictures, as Figs. 4 and 6 of the Night600 paper: the darkest ones, and people over cameras."""
+"""Sheets of pictures, as Figs. 4 and 6 of the Night600 paper: people over cameras, and the darkest ones."""
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from benchmark import counts, images, keyed
 from benchmark import stored as files
+from benchmark.figures import style
 from benchmark.figures.sheet import ACROSS, Cell, Strip, sheet
 from benchmark.images import Picture
 from benchmark.manifest import Manifest
@@ -22,11 +24,13 @@ LARGEST_GAIN = 4096.0  # a black picture stays black
 
 
 def samples(manifests: Sequence[Manifest], seed: int) -> "Figure":
-    """Draw the sheet: block under block, one manifest after the other."""
-    strips: list[Strip] = []
-    for name, manifest in zip(counts.names(manifests), manifests, strict=True):
-        strips += [*_dark_strips(name, manifest, seed), *_people_strips(name, manifest, seed)]
-    return sheet(strips)
+    """Draw the sheet: a few manifests side by side, more of them one under the other."""
+    blocks = [
+        # People first: their rows are equally many in most sets, so that they stand beside each other.
+        [*_people_strips(name, manifest, seed), *_dark_strips(name, manifest, seed)]
+        for name, manifest in zip(counts.names(manifests), manifests, strict=True)
+    ]
+    return sheet(blocks if len(blocks) <= style.BESIDE else [list(chain(*blocks))])
 
 
 def darkest(manifest: Manifest, seed: int) -> list[int]:
@@ -89,12 +93,12 @@ def _dark_strips(name: str, manifest: Manifest, seed: int) -> list[Strip]:
     brightened = [brighten(picture) for picture in stored]
     number = int((manifest.column("modality") == "visible").sum())
     heading = f"{name}: {len(rows)} of the darkest among {number:,} visible pictures"
-    return [
-        Strip("as stored", [Cell(p, f"light {light[row]:.1f}") for p, row in zip(stored, rows, strict=True)], heading),
-        Strip(
-            "brightened for\nthe eye only,\nin linear light", [Cell(p, f"gain {gain:,.0f}") for p, gain in brightened]
-        ),
-    ]
+    cells = [Cell(picture, f"light {light[row]:.1f}") for picture, row in zip(stored, rows, strict=True)]
+    strips = [Strip("as stored", cells, heading)]
+    if any(round(gain) > 1 for _, gain in brightened):
+        cells = [Cell(picture, f"gain {gain:,.0f}") for picture, gain in brightened]
+        strips.append(Strip("brightened for\nthe eye only,\nin linear light", cells))
+    return strips
 
 
 def _people_strips(name: str, manifest: Manifest, seed: int) -> list[Strip]:

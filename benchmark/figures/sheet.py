@@ -37,29 +37,30 @@ class Strip(NamedTuple):
         return (HEADING if self.heading else 0) + (HIGH + CAPTION if self.cells else 0)
 
 
-def sheet(strips: Sequence[Strip]) -> "Figure":
-    """Draw the strips from top to bottom."""
+def sheet(columns: Sequence[Sequence[Strip]]) -> "Figure":
+    """Draw the columns from left to right, the strips of each from top to bottom."""
     from matplotlib.figure import Figure
 
     width = 2 * MARGIN + LABEL + ACROSS * (WIDE + GAP)
-    height = 2 * MARGIN + sum(strip.height for strip in strips)
-    made = Figure(figsize=(width, height), dpi=style.DPI)
-    top = height - MARGIN
-    for strip in strips:
-        _draw(made, strip, top)
-        top -= strip.height
+    height = 2 * MARGIN + max(sum(strip.height for strip in strips) for strips in columns)
+    made = Figure(figsize=(width * len(columns), height), dpi=style.DPI)
+    for column, strips in enumerate(columns):
+        top = height - MARGIN
+        for strip in strips:
+            _draw(made, strip, column * width + MARGIN, top)
+            top -= strip.height
     return made
 
 
-def _draw(made: "Figure", strip: Strip, top: float) -> None:
+def _draw(made: "Figure", strip: Strip, start: float, top: float) -> None:
     width, height = made.get_size_inches()
     if strip.heading:
-        _write(made, MARGIN, top - HEADING / 2, fill(strip.heading, 90), style.LARGE)
+        _write(made, start, top - HEADING / 2, fill(strip.heading, 90), style.LARGE)
         top -= HEADING
     if strip.cells:
-        _write(made, MARGIN, top - HIGH / 2, strip.label, style.NORMAL)
+        _write(made, start, top - HIGH / 2, strip.label, style.NORMAL)
     for position, cell in enumerate(strip.cells):
-        left = MARGIN + LABEL + position * (WIDE + GAP)
+        left = start + LABEL + position * (WIDE + GAP)
         axes = made.add_axes((left / width, (top - HIGH) / height, WIDE / width, HIGH / height))
         axes.imshow(cell.picture, aspect="equal")
         axes.set_anchor("S")  # the captions of pictures of all shapes stand on one line, right under them

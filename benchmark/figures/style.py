@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 DPI = 130
 SMALL, NORMAL, LARGE = 8, 9, 11
+BESIDE = 3  # sets that stand side by side; more would make a figure too wide to read
 TITLE_LETTERS = 52  # what the narrowest plot with a long title holds in one line
 
 # Okabe and Ito, "Color Universal Design", 2008: told apart with every common kind of colour vision.

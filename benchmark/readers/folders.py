@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from benchmark.card import Card
@@ -50,6 +51,12 @@ class Options(Strict):
     """What kind of light all pictures show, where the pattern has no {modality}."""
     object: Literal["person", "vehicle"] = "person"
     """What all pictures show."""
+    split: Literal["train", "val", "test", "none"] = "none"
+    """The split of all pictures, where the pattern has no {split}."""
+    query: bool = False
+    """Whether every picture of a known person is a query; with split = "test", where the pattern has no {split}."""
+    gallery: bool = False
+    """Whether every picture is in the gallery; with split = "test", where the pattern has no {split}."""
     unmatched: Literal["error", "skip"] = "error"
     """What to do with pictures whose path does not fit the pattern."""
     shift_pid: int = Field(default=0, ge=0)
@@ -78,6 +85,8 @@ FIELDS = {
     "any": "[^/]*?",
 }
 
+NO_SPLIT = ("none", False)  # what the options of the whole set say when they say nothing
+
 Row = Mapping[str, str]
 Match = Callable[[str], Row | None]
 
@@ -85,8 +94,7 @@ Match = Callable[[str], Row | None]
 def read(root: Path, options: Options) -> Manifest:
     """List the tree and read every row from its path."""
     match = _compile(options.pattern)
-    if options.shift_pid and "{pid}" not in options.pattern:
-        raise UserError(f"shift_pid = {options.shift_pid}: the pattern {options.pattern!r} has no {{pid}} to shift")
+    _check_options(options)
     listing = pictures(root)
     if not listing.pictures:
         raise UserError(f"{root}: no picture found; a picture ends in {', '.join(SUFFIXES)}")
@@ -97,11 +105,24 @@ def read(root: Path, options: Options) -> Manifest:
     if not rows:
         raise UserError(f"{root}: {_none_fits(root, listing.pictures, match, options.pattern)}")
     if strange and options.unmatched == "error":
-        raise UserError(f'{root}: {_unmatched(strange, matches, options.pattern)}; or set unmatched = "skip"')
+        raise UserError(f"{root}: {_unmatched(strange, matches, options.pattern)}; --set unmatched=skip skips them")
     notes = _notes(listing)
     if strange:
         notes.append(f"skipped: {_unmatched(strange, matches, options.pattern)}")
     return build(_columns(rows, options), options.source or _slug(root), root, notes)
+
+
+def _check_options(options: Options) -> None:
+    """Refuse what the pattern leaves no room for."""
+    if options.shift_pid and "{pid}" not in options.pattern:
+        raise UserError(f"shift_pid = {options.shift_pid}: the pattern {options.pattern!r} has no {{pid}} to shift")
+    given = {name: value for name in ("split", "query", "gallery") if (value := getattr(options, name)) not in NO_SPLIT}
+    for name, value in given.items():
+        said = f"{name} = {str(value).lower()}"
+        if "{split}" in options.pattern:
+            raise UserError(f"{said}: the pattern {options.pattern!r} has a {{split}}, which says it of every picture")
+        if name != "split" and options.split != "test":
+            raise UserError(f"{said}: split is {options.split}, must be test")
 
 
 def _compile(pattern: str) -> Match:
@@ -153,12 +174,20 @@ def _columns(rows: Mapping[str, Row], options: Options) -> dict[str, object]:
     elif options.shift_pid:
         shifted = [str(int(pid) + options.shift_pid) if pid != "-1" else pid for pid in fields["pid"]]
         columns |= {"label": fields["pid"], "pid": _numbers("pid", shifted, list(rows))}
-    if "split" in fields:
-        splits = [SPLITS[word] for word in fields["split"]]
-        columns |= dict(zip(("split", "query", "gallery"), zip(*splits, strict=True), strict=True))
+    columns |= _roles(fields.get("split"), np.asarray(columns["pid"]) > 0, options)
     if options.id_space is not None:
         columns["id_space"] = [options.id_space] * count
     return columns
+
+
+def _roles(words: list[str] | None, known: NDArray[np.bool_], options: Options) -> dict[str, object]:
+    """Say of every picture its split and its roles: as its own word does, or as the options do of all."""
+    if words is not None:
+        splits = [SPLITS[word] for word in words]
+        return dict(zip(("split", "query", "gallery"), zip(*splits, strict=True), strict=True))
+    # Nobody looks for junk or a distractor.
+    count, queries = len(known), known & options.query
+    return {"split": [options.split] * count, "query": queries, "gallery": [options.gallery] * count}
 
 
 def _numbers(name: str, texts: list[str], paths: list[str]) -> list[int]:
@@ -188,6 +217,8 @@ def _none_fits(root: Path, paths: list[str], match: Match, pattern: str) -> str:
         first, _, rest = path.partition("/")
         if match(rest):
             return f"{text}; seen from {root / first} they fit: give that folder as the root"
+    if "{pid}" in pattern and any(map(_compile(pattern.replace("{pid}", "{label}")), paths)):
+        return f"{text}; {{pid}} takes digits only; {{label}} takes any text"
     return text
 
 

@@ -156,9 +156,25 @@ def test_figures_hold_no_version_and_no_date(flat: Manifest, tmp_path: Path) -> 
             assert set(picture.info) == {"dpi"}
 
 
-def test_figures_of_an_unmeasured_manifest_are_drawn_too(tmp_path: Path) -> None:
-    drawn = describe.draw([pictures(tmp_path / "flat")], tmp_path / "out", samples=True, limit=5, seed=0)
-    assert all(path.stat().st_size > 0 for path in drawn)
+def drawn(manifests: list[Manifest], out: Path, *, samples: bool = False) -> list[str]:
+    return [path.name for path in describe.draw(manifests, out, samples=samples, limit=5, seed=0)]
+
+
+def test_figures_with_nothing_to_show_are_not_drawn_and_that_is_said(
+    flat: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = pictures(tmp_path / "plain")
+    assert drawn([plain], tmp_path / "a", samples=True) == ["channels.png", "samples.png"]
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("light-size.png and camera-light.png: not drawn; ")
+    assert "luxreid data measure" in line
+    tall = plain.with_columns(h=np.full(12, 99, np.float32))
+    assert drawn([tall], tmp_path / "b") == ["light-size.png", "channels.png"]
+    assert capsys.readouterr().out.startswith("camera-light.png: not drawn")
+    assert drawn([plain, flat], tmp_path / "c") == ["light-size.png", "camera-light.png", "channels.png"]
+    assert capsys.readouterr().out == ""
+    assert drawn([flat.with_columns(modality="thermal")], tmp_path / "d") == ["light-size.png"]
+    assert "channels.png: not drawn, for no picture is visible" in capsys.readouterr().out
 
 
 def test_a_limit_below_one_is_refused(flat: Manifest, tmp_path: Path) -> None:
@@ -181,6 +197,6 @@ def test_a_sample_that_is_missing_leaves_no_figure(flat: Manifest, tmp_path: Pat
     blind = flat.with_columns(modality="infrared")
     for file in flat.files():
         file.unlink()
-    with pytest.raises(UserError, match="cannot read"):
+    with pytest.raises(UserError, match="is not there"):
         describe.draw([blind], tmp_path / "out", samples=True, limit=99, seed=0)
     assert not (tmp_path / "out").exists()

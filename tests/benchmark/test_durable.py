@@ -1,6 +1,7 @@
 """Atomic writing, reading, locks and the shard ledger, with faults that need no special rights."""
 
 import errno
+import fcntl
 import json
 import os
 import resource
@@ -35,6 +36,32 @@ def test_a_write_makes_folders_and_leaves_one_file(tmp_path: Path) -> None:
     durable.write_bytes(path, b"two", sync=False)
     assert path.read_bytes() == b"two"
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("sync", [True, False])
+def test_the_file_is_on_the_disk_before_its_name_and_the_name_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, sync: bool
+) -> None:
+    path, data = tmp_path / "file.bin", b"some bytes"
+    seen: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def watched_fsync(handle: int) -> None:
+        status = os.fstat(handle)
+        if os.path.samestat(status, tmp_path.stat()):
+            seen.append("folder synced")
+        else:
+            seen.append(f"{status.st_size} bytes synced")
+        fsync(handle)
+
+    def watched_replace(self: Path, target: Path) -> Path:
+        seen.append("renamed")
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    monkeypatch.setattr(Path, "replace", watched_replace)
+    durable.write_bytes(path, data, sync=sync)
+    assert seen == (["10 bytes synced", "renamed", "folder synced"] if sync else ["renamed"])
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path, mistake: Mistake) -> None:
@@ -159,6 +186,28 @@ def test_a_lock_is_held_once_and_let_go(tmp_path: Path, mistake: Mistake) -> Non
         pass
     with durable.locked(path):
         pass
+
+
+@pytest.mark.parametrize("anew", [True, False])
+def test_a_lock_on_a_file_that_its_last_holder_removed_is_taken_again(
+    tmp_path: Path, mistake: Mistake, monkeypatch: pytest.MonkeyPatch, *, anew: bool
+) -> None:
+    path, flock = tmp_path / ".lock", fcntl.flock
+    locked: list[int] = []
+
+    def late(file: IO[str], operation: int) -> None:
+        if not locked:
+            path.unlink()
+            if anew:
+                path.touch()
+        locked.append(operation)
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with durable.locked(path), mistake(tmp_path, "another process"), durable.locked(path):
+        pass
+    # The lost file, the one in its place, and the attempt that was refused.
+    assert len(locked) == 3
 
 
 def test_a_lock_that_cannot_be_made_is_named(tmp_path: Path, mistake: Mistake) -> None:

@@ -1,6 +1,7 @@
 """The slow evaluator against hand-made cases, another library, and simulation."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,8 @@ from benchmark.lists import Lists
 from benchmark.manifest import Manifest
 
 
-def person(pid: int, camid: int, copy: str = "") -> dict[str, object]:
-    return {"pid": pid, "camid": camid, "copy": copy}
+def person(pid: int, camid: int, copy: str = "", **more: object) -> dict[str, object]:
+    return {"pid": pid, "camid": camid, "copy": copy, "place": camid, "id_space": "world"} | more
 
 
 def rows(people: list[dict[str, object]], source: str) -> Manifest:
@@ -27,10 +28,11 @@ def rows(people: list[dict[str, object]], source: str) -> Manifest:
         "path": [f"{place:04d}.jpg" for place in range(count)],
         "pid": [one["pid"] for one in people],
         "camid": [one["camid"] for one in people],
-        "id_space": ["world"] * count,
+        "place": [one["place"] for one in people],
+        "id_space": [one["id_space"] for one in people],
         "split": ["test"] * count,
         "width": [10] * count,
-        "height": [50 + 100 * (place % 2) for place in range(count)],
+        "height": [one.get("height", 50 + 100 * (place % 2)) for place, one in enumerate(people)],
         "sha256": hashes,
     }
     return manifest.build(table, source, Path("/nowhere"))
@@ -183,11 +185,137 @@ def test_strata_cut_queries_and_recombine_to_the_whole() -> None:
     scheme = strata.scheme("night600-scale")
     vectors = rng.normal(size=(20, 8)), rng.normal(size=(60, 8))
     done = evaluation.evaluate(*vectors, world, [scheme], "run")
-    cells = [row for row in done.strata.to_pylist() if row["metric"] == "mAP"]
-    assert {row["q_stratum"] for row in cells} == {"Small", "Medium"}
-    assert all(row["n_gallery"] == 60 and row["low_support"] and row["ci_lo"] is None for row in cells)
-    whole = sum(row["value"] * row["n_query"] for row in cells) / sum(row["n_query"] for row in cells)
-    assert whole == pytest.approx(done.headline["mAP"], abs=1e-12)
+    for metric in ("mAP", "mAP_trapz", "mINP", "R1", "R5", "R10"):
+        cells = [row for row in done.strata.to_pylist() if row["metric"] == metric]
+        assert {row["q_stratum"] for row in cells} == {"Small", "Medium"}
+        assert all(row["n_gallery"] == 60 and row["low_support"] and row["ci_lo"] is None for row in cells)
+        whole = sum(row["value"] * row["n_query"] for row in cells) / sum(row["n_query"] for row in cells)
+        assert whole == pytest.approx(done.headline[metric], abs=1e-12)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 5, 6, 10, 11])
+def test_a_match_counts_among_the_first_k_up_to_rank_k(rank: int) -> None:
+    gallery = [person(1 if place == rank else 2, 2) for place in range(1, 13)]
+    angles = np.arange(12) / 20
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    done = evaluation.evaluate(np.array([[1.0, 0.0]]), vectors, lists([person(1, 1)], gallery), [], "run")
+    assert {k: done.headline[f"R{k}"] for k in (1, 5, 10)} == {k: float(rank <= k) for k in (1, 5, 10)}
+
+
+def test_thirty_identities_support_a_cell_whatever_the_number_of_queries() -> None:
+    small = [person(pid, 1, height=50) for pid in range(1, 31)]
+    # 29 identities in 31 queries.
+    medium = [person(pid, 1, height=150) for pid in [*range(1, 30), 1, 2]]
+    world = lists(small + medium, [person(pid, 2) for pid in range(1, 31)])
+    rng = np.random.default_rng(2)
+    scheme = strata.scheme("night600-scale")
+    done = evaluation.evaluate(rng.normal(size=(61, 4)), rng.normal(size=(30, 4)), world, [scheme], "run")
+    support = {(row["q_stratum"], row["n_id"], row["low_support"]) for row in done.strata.to_pylist()}
+    assert support == {("Small", 30, False), ("Medium", 29, True)}
+
+
+def by_hand(query: dict[str, object], gallery: list[dict[str, object]], closeness: list[float]) -> dict[str, Any]:
+    """Score one query without ties by walking down its ranking, as a person would with a pencil."""
+    ranks: list[tuple[int, int]] = []
+    negatives: list[int] = []
+    junk = 0
+    for row in sorted(range(len(gallery)), key=lambda row: -closeness[row]):
+        other = gallery[row]
+        same = query["pid"] == other["pid"] and query["id_space"] == other["id_space"]
+        if same and (query["place"] == other["place"] != 0 or (query["copy"] and query["copy"] == other["copy"])):
+            junk += 1
+        elif same:
+            ranks.append((len(ranks) + len(negatives) + 1, row))
+        else:
+            negatives.append(row)
+    found: dict[str, Any] = {
+        "n_pos": len(ranks),
+        "n_junk": junk,
+        "n_gallery_eff": len(ranks) + len(negatives),
+        "pos_ranks": [rank for rank, _ in ranks],
+        "pos_gidx": [row for _, row in ranks],
+        "first_rank": ranks[0][0] if ranks else 0,
+        "d_first_neg": 1 - closeness[negatives[0]],
+    }
+    if ranks:
+        found["d_first_pos"] = 1 - closeness[ranks[0][1]]
+        found["ap"] = sum(number / rank for number, (rank, _) in enumerate(ranks, 1)) / len(ranks)
+        found["inp"] = len(ranks) / ranks[-1][0]
+    return found
+
+
+def crowd(rng: np.random.Generator, count: int, pids: list[int]) -> list[dict[str, object]]:
+    """Draw people of two spaces whose numbers overlap, at places that are not their cameras."""
+    return [
+        person(
+            int(rng.choice(pids)),
+            int(rng.integers(1, 4)),
+            str(rng.choice(["", "", "", "copy a", "copy b"])),
+            place=int(rng.integers(0, 4)),
+            id_space=str(rng.choice(["here", "there"])),
+            height=int(rng.choice([150, 250])),
+        )
+        for _ in range(count)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_cells_and_headline_are_what_a_pencil_finds(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    gallery, queries = crowd(rng, 60, [0, 1, 2, 3]), crowd(rng, 40, [1, 2, 3, 9])
+    vectors = [rng.normal(size=(count, 4)) for count in (40, 60)]
+    unit = [one / np.linalg.norm(one, axis=1, keepdims=True) for one in vectors]
+    expected = [by_hand(query, gallery, (unit[1] @ one).tolist()) for query, one in zip(queries, unit[0], strict=True)]
+    assert {bool(row["n_pos"]) for row in expected} == {bool(row["n_junk"]) for row in expected} == {True, False}
+
+    scheme = strata.scheme("night600-scale")
+    done = evaluation.evaluate(vectors[0], vectors[1], lists(queries, gallery), [scheme], "run")
+    for found, row in zip(done.queries.to_pylist(), expected, strict=True):
+        for name, value in row.items():
+            assert found[name] == pytest.approx(value, abs=1e-6), name
+
+    valid = [(query, row) for query, row in zip(queries, expected, strict=True) if row["n_pos"]]
+    assert done.headline["n_id"] == len({(query["id_space"], query["pid"]) for query, _ in valid})
+    assert done.headline | in_the_mean(valid) == pytest.approx(done.headline, abs=1e-12)
+    cells = done.strata.to_pylist()
+    for order, (level, height) in enumerate({"Medium": 150, "Big": 250}.items(), start=1):
+        check_cell(
+            [cell for cell in cells if cell["q_stratum"] == level],
+            order,
+            [(query, row) for query, row in valid if query["height"] == height],
+        )
+
+
+def in_the_mean(chosen: list[tuple[dict[str, object], dict[str, Any]]]) -> dict[str, float]:
+    """Average what the pencil found; every row has one vote, in the macro mean every identity."""
+    scores = {"mAP": "ap", "mINP": "inp"}
+    means = {name: float(np.mean([row[score] for _, row in chosen])) for name, score in scores.items()}
+    for k in (1, 5, 10):
+        means[f"R{k}"] = float(np.mean([row["first_rank"] <= k for _, row in chosen]))
+    people: dict[object, list[float]] = {}
+    for query, row in chosen:
+        people.setdefault((query["id_space"], query["pid"]), []).append(row["ap"])
+    return means | {"mAP_id_macro": float(np.mean([np.mean(votes) for votes in people.values()]))}
+
+
+def check_cell(cells: list[dict[str, Any]], order: int, chosen: list[tuple[dict[str, object], dict[str, Any]]]) -> None:
+    """Compare one level's rows, one a metric, with what the pencil found for its queries."""
+    values = {cell["metric"]: cell["value"] for cell in cells}
+    means = in_the_mean(chosen)
+    del means["mAP_id_macro"]
+    # Junk is no part of the gallery that chance draws from.
+    chances = [evaluation.chance_precision(row["n_pos"], row["n_gallery_eff"] - row["n_pos"]) for _, row in chosen]
+    means["chance_mAP"] = float(np.mean(chances))
+    assert {name: values[name] for name in means} == pytest.approx(means, abs=1e-12)
+    facts = {
+        "stratum_order": order,
+        "n_query": len(chosen),
+        "n_id": len({(query["id_space"], query["pid"]) for query, _ in chosen}),
+        "n_pos_pairs": sum(row["n_pos"] for _, row in chosen),
+        "n_gallery": 60,
+        "low_support": True,
+    }
+    assert all({name: cell[name] for name in facts} == facts for cell in cells)
 
 
 def test_a_row_without_length_is_an_error() -> None:

@@ -176,11 +176,42 @@ def test_a_file_cut_by_a_power_failure_is_written_again(tmp_path: Path) -> None:
     assert (again.files, again.written_now) == (8, 0)
 
 
+def test_measuring_makes_no_other_export(tmp_path: Path) -> None:
+    measured = make(tmp_path / "set")
+    plain = manifest.build(rows(), "day", tmp_path / "set")
+    assert export(plain, market, tmp_path / "out").written_now == 8
+    assert export(measured, market, tmp_path / "out").written_now == 0
+    export(measured, market, tmp_path / "fresh")
+    assert tree(tmp_path / "out") == tree(tmp_path / "fresh")
+
+
+def test_a_picture_changed_to_one_of_equal_length_is_written_again(tmp_path: Path) -> None:
+    source = manifest.build(rows(), "day", tmp_path / "set")
+    make(tmp_path / "set")
+    export(source, market, tmp_path / "out")
+    file, copy = tmp_path / "set" / "a" / "1.jpg", tmp_path / "out" / files(tmp_path / "out")["day/a/1.jpg"][0]
+    data = bytearray(file.read_bytes())
+    data[-3] ^= 1
+    file.write_bytes(data)
+    assert export(source, market, tmp_path / "out").written_now == 1
+    assert copy.read_bytes() == data
+
+
+def test_a_whole_export_that_is_being_changed_carries_no_record(tmp_path: Path) -> None:
+    source = make(tmp_path / "set")
+    export(source, market, tmp_path / "out")
+    (tmp_path / "out" / files(tmp_path / "out")["day/a/1.jpg"][0]).write_bytes(b"")
+    (tmp_path / "set" / "a" / "2.jpg").unlink()
+    with pytest.raises(UserError, match="not there"):
+        export(source, market, tmp_path / "out")
+    assert not (tmp_path / "out" / "manifest.parquet").exists()
+
+
 def test_only_an_empty_folder_or_the_same_export_is_written_to(tmp_path: Path) -> None:
     source = make(tmp_path / "set")
     export(source, market, tmp_path / "out")
     for layout, folder, said in (
-        (night600, tmp_path / "out", "holds another export"),
+        (night600, tmp_path / "out", "other images or to other names"),
         (market, tmp_path / "set", "is not empty"),
         (market, tmp_path / "set" / "a" / "1.jpg", "is a file"),
     ):
@@ -188,7 +219,7 @@ def test_only_an_empty_folder_or_the_same_export_is_written_to(tmp_path: Path) -
         with pytest.raises(UserError, match=said):
             export(source, layout, folder)
         assert tree(tmp_path) == before
-    with pytest.raises(UserError, match="holds another export"):
+    with pytest.raises(UserError, match="holds an export of other images"):
         export(source.select([0, 1]), market, tmp_path / "out")
     (tmp_path / "empty").mkdir()
     export(source, market, tmp_path / "empty")
@@ -216,7 +247,7 @@ def _with_pid(pid: int) -> Mapping[str, object]:
         (night600, _with_pid(-1), "pid -1: .*neither distractors"),
         (market, {"id_space": ["a"] * 4 + ["b"] * 5}, "one space of identities, found a, b"),
         (night600, {"id_space": ["a"] * 4 + ["b"] * 5}, "one space of identities, found a, b"),
-        (market, {"split": ["none"] * 9, "query": [False] * 9, "gallery": [False] * 9}, "luxreid data split"),
+        (market, {"split": ["none"] * 9, "query": [False] * 9, "gallery": [False] * 9}, "`--set split=train`"),
     ],
 )
 def test_what_a_layout_cannot_say_is_refused(
@@ -259,7 +290,7 @@ def test_a_picture_that_changed_since_it_was_measured_is_refused(tmp_path: Path)
 
 def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     source = manifest.build(rows(), "day", tmp_path / "set")
-    with pytest.raises(UserError, match=r"a/1\.jpg: cannot read: No such file"):
+    with pytest.raises(UserError, match=r"a/1\.jpg: is not there"):
         export(source, market, tmp_path / "out")
     images.save(tmp_path / "set" / "a" / "1.jpg", picture(1))
     (tmp_path / "set" / "a" / "2.jpg").write_bytes(b"")

@@ -1,6 +1,8 @@
 """features/1: what is written is what is read, and what is broken is named."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -61,6 +63,27 @@ def test_a_folder_without_its_last_file_is_not_read(world: Manifest, tmp_path: P
     (tmp_path / "features.json").unlink()
     with pytest.raises(UserError, match=r"features\.json: cannot read"):
         features.read(tmp_path)
+
+
+@pytest.mark.parametrize("allowed", range(3))
+def test_whatever_write_fails_no_record_vouches_for_the_rest(
+    world: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, allowed: int
+) -> None:
+    write = durable.write_atomically
+    written: list[str] = []
+
+    def failing(path: Path, fill: Callable[[IO[bytes]], object], *, sync: bool = True) -> None:
+        assert sync  # the record vouches for what is on the disk
+        if len(written) == allowed:
+            raise UserError(f"{path}: cannot write")
+        write(path, fill, sync=sync)
+        written.append(path.name)
+
+    monkeypatch.setattr(durable, "write_atomically", failing)
+    with pytest.raises(UserError, match="cannot write"):
+        features.write(vectors("set/a.jpg", "set/b.jpg", "set/c.jpg"), world, tmp_path)
+    assert len(written) == allowed
+    assert "features.json" not in written
 
 
 def test_no_pickle_is_run(world: Manifest, tmp_path: Path) -> None:

@@ -277,7 +277,7 @@ def test_load_names_the_file(pictures: Path, mistake: Mistake) -> None:
     (pictures / "bad.jpg").write_bytes(b"no picture")
     with mistake(pictures / "bad.jpg", "not a picture"):
         images.load(pictures, "bad.jpg")
-    with mistake(pictures / "none.jpg", "cannot read", "No such file"):
+    with mistake(pictures / "none.jpg", "is not there", "give --root"):
         images.load(pictures, "none.jpg")
     with mistake(pictures / "0", "cannot read", "directory"):
         images.load(pictures, "0")

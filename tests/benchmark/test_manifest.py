@@ -286,7 +286,7 @@ def test_files_that_are_no_manifest_are_named(three: Manifest, tmp_path: Path, m
     path = tmp_path / "m.parquet"
     with mistake(path, "cannot read", "o such file"):
         manifest.read(path)
-    with mistake(tmp_path, "is a directory"):
+    with mistake(tmp_path, "is a folder"):
         manifest.read(tmp_path)
     for junk in (b"", b"PAR1", b"a text\n" * 9, b"PAR1" + bytes(50) + b"PAR1"):
         path.write_bytes(junk)

@@ -1,5 +1,6 @@
 """Measuring: the same numbers as one picture at a time, whatever the executor, and nothing done twice."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -99,6 +100,31 @@ def test_a_picture_that_changed_meanwhile_is_measured_anew(small: Manifest, tmp_
     assert made.table["sha256"].to_pylist()[6] == durable.sha256(changed.read_bytes())
 
 
+@pytest.mark.parametrize("kept", ["st_size", "st_mtime_ns"])
+def test_neither_size_nor_time_alone_says_that_a_picture_is_unchanged(
+    small: Manifest, tmp_path: Path, kept: str
+) -> None:
+    from PIL import Image
+
+    def save(value: int, height: int) -> os.stat_result:
+        # Without compression the size follows from the shape alone.
+        Image.fromarray(np.full((height, 5, 3), value, np.uint8)).save(changed, compress_level=0)
+        return changed.stat()
+
+    changed = small.files()[5]
+    assert changed.suffix == ".png"
+    before = save(10, 9)
+    with pytest.raises(PowerCutError):
+        measure.measure(small, tmp_path / "scratch", Stopping(4 - 1))
+    save(20, 9 if kept == "st_size" else 10)
+    later = 0 if kept == "st_mtime_ns" else 10**9
+    os.utime(changed, ns=(before.st_atime_ns, before.st_mtime_ns + later))
+    same = {name for name in ("st_size", "st_mtime_ns") if getattr(changed.stat(), name) == getattr(before, name)}
+    assert same == {kept}
+    made = measure.measure(small, tmp_path / "scratch", executors.serial)
+    assert made.table["sha256"].to_pylist()[5] == durable.sha256(changed.read_bytes())
+
+
 def test_measured_rows_are_measured_again_only_where_asked(small: Manifest, tmp_path: Path) -> None:
     made = measure.measure(small, tmp_path / "a", executors.serial)
     idle = Stopping(100)
@@ -131,7 +157,12 @@ def test_several_roots_are_measured_as_one(small: Manifest, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", ["serial", "processes"])
 @pytest.mark.parametrize(
-    ("data", "reason"), [(b"", "the file is empty"), (b"text", "not a picture"), (None, "No such file")]
+    ("data", "reason"),
+    [
+        (b"", "the file is empty"),
+        (b"text", "not a picture"),
+        (None, "is not there; if the pictures lie elsewhere, give --root"),
+    ],
 )
 def test_a_broken_picture_names_its_file(
     small: Manifest, tmp_path: Path, mistake: Mistake, name: str, data: bytes | None, reason: str
@@ -160,7 +191,7 @@ def test_turned_pictures_are_counted(small: Manifest, tmp_path: Path) -> None:
     for file in small.files()[:2]:
         Image.open(file).save(file, exif=block)
     made = measure.measure(small, tmp_path / "scratch", executors.serial)
-    assert made.notes == ("2 pictures carry an EXIF orientation, which is ignored",)
+    assert made.notes == ("EXIF orientation ignored in 2 pictures",)
 
 
 def test_a_file_is_measured_in_place_and_leaves_no_scratch(small: Manifest, tmp_path: Path) -> None:

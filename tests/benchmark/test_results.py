@@ -1,8 +1,9 @@
 """Bundles: schemas, hashes, and what a broken one is refused for."""
 
 import datetime
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -75,6 +76,31 @@ def test_a_run_becomes_a_typed_row() -> None:
     assert table.schema == RUN
     assert table["started_at"].to_pylist() == [datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)]
     assert table["train_sets"].to_pylist()[0][0]["name"] == "s"
+
+
+def test_whatever_write_fails_no_run_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = {"run.json", *FILES, *(f"{name}.parquet" for name in TABLES)}
+    write = durable.write_atomically
+    written: list[str] = []
+
+    def failing(path: Path, fill: Callable[[IO[bytes]], object], *, sync: bool = True) -> None:
+        assert sync  # the record vouches for what is on the disk
+        if len(written) == allowed:
+            raise UserError(f"{path}: cannot write")
+        write(path, fill, sync=sync)
+        written.append(path.name)
+
+    monkeypatch.setattr(durable, "write_atomically", failing)
+    for allowed in range(len(whole)):
+        written.clear()
+        with pytest.raises(UserError, match="cannot write"):
+            results.write(bundle(), tmp_path / str(allowed), FILES)
+        assert len(written) == allowed
+        assert "run.json" not in written
+    written.clear()
+    allowed = len(whole)
+    results.write(bundle(), tmp_path / "all", FILES)
+    assert set(written) == whole
 
 
 def test_a_failed_run_is_kept_without_tables(tmp_path: Path) -> None:

@@ -77,15 +77,23 @@ def test_the_reader_shown_to_contributors_works(tmp_path: Path) -> None:
 def test_a_reader_of_ones_own_is_named_by_its_dotted_path(tmp_path: Path) -> None:
     page = (ROOT / "CONTRIBUTING.md").read_text()
     code = next(block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "CARD = " in block)
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "mystreet.py").write_text(code)
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab" / "mystreet.py").write_text(code)
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures" / "0007_c2_0001.jpg").touch()
-    command = [sys.executable, "-m", "luxreid", "data", "read", "mine.mystreet", "pictures"]
-    environment = {"PYTHONPATH": f"{ROOT}:{tmp_path}", "PATH": ""}
+    # As the console script starts it: the folder one stands in is not on Python's path by itself.
+    start = "import luxreid; luxreid.main()"
+    command = [sys.executable, "-P", "-c", start, "data", "read", "lab.mystreet", "pictures", "--out", "m.parquet"]
+    environment = {"PYTHONPATH": str(ROOT), "PATH": ""}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "1 image, 1 identity" in done.stdout
+    (tmp_path / "pictures" / "IMG 2231 (copy).JPG").touch()
+    done = subprocess.run(
+        [*command, "--again"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "1 of 2 names are none of this set's, such as IMG 2231 (copy).JPG" in done.stderr
 
 
 def test_the_map_of_benchmark_names_every_file() -> None:

@@ -41,6 +41,15 @@ def test_an_unmeasured_manifest_says_so_and_the_others_are_drawn(dusk: Manifest,
     assert "visible pictures only" in made.get_suptitle()
 
 
+def test_maps_side_by_side_have_lines_of_one_height(dusk: Manifest) -> None:
+    left, right = camera_light.camera_light([dusk, dusk.select(dusk.column("camid") == 1)]).axes
+    assert left.get_ylim() == right.get_ylim() == (2.5, -0.5)
+    assert left.get_position().y0 == right.get_position().y0
+    assert left.get_position().x1 < right.get_position().x0
+    above, *_, below = camera_light.camera_light([dusk] * 4).axes
+    assert above.get_position().x0 == below.get_position().x0
+
+
 def test_of_very_many_cameras_the_fullest_are_shown_in_their_order(dusk: Manifest) -> None:
     cameras = np.repeat(np.arange(1, camera_light.MOST + 11), 2)[10:]  # cameras 6 to 60, two pictures each
     cameras = np.append(cameras, np.arange(6, camera_light.MOST + 6))  # and a third one of all but the last five

@@ -67,11 +67,13 @@ def test_the_plot_holds_the_sampled_files(dusk: Manifest) -> None:
     pixels = np.concatenate([images.decode(file.read_bytes()).reshape(-1, 3) for file in files])
     lines = [patch for patch in made.axes[0].patches if isinstance(patch, StepPatch)]
     for channel, line in enumerate(lines):
-        shares = 100 * np.bincount(pixels[:, channel], minlength=256) / len(pixels)
+        shares = 100 * np.histogram(pixels[:, channel], np.arange(0, 257, 4))[0] / len(pixels)
         assert line.get_data()[0] == pytest.approx(shares)
+        assert line.get_data()[1].tolist() == [4 * bin - 0.5 for bin in range(65)]
     assert [line.get_label() for line in lines] == ["R", "G", "B"]
     numbers = [text.get_text() for text in made.axes[1].texts]
     assert numbers == [f"{value:.3f}" for value in np.corrcoef(pixels.T.astype(float)).ravel()]
+    assert made.axes[1].images[0].get_clim() == (-1, 1)  # a colour means one number, whatever the set
     assert "7 of 32 visible pictures read" in made.axes[0].get_title(loc="left")
 
 

@@ -68,12 +68,24 @@ def test_edges_are_bin_edges_and_drawn(dusk: Manifest) -> None:
 def test_two_manifests_share_their_axes_and_an_unmeasured_one_says_so(dusk: Manifest, noon: Manifest) -> None:
     made = light_size.light_size([dusk, dusk.select(dusk.column("pid") == 1), noon])
     assert len(made.axes) == 12
-    for column in (0, 2):
-        assert made.axes[column].get_xlim() == made.axes[4 + column].get_xlim()
-        assert made.axes[column].get_ylim() == made.axes[4 + column].get_ylim()
+    for row in (0, 2):  # three sets beside each other: three panels a row
+        assert made.axes[3 * row].get_xlim() == made.axes[3 * row + 1].get_xlim()
+        assert made.axes[3 * row].get_ylim() == made.axes[3 * row + 1].get_ylim()
     assert "dusk (1): 32 visible pictures" in made.axes[0].get_title(loc="left")
-    assert "luxreid data" in made.axes[8].texts[0].get_text()
+    assert "luxreid data" in made.axes[2].texts[0].get_text()
     assert "visible pictures only" in made.get_suptitle()
+
+
+@pytest.mark.parametrize(("number", "across", "down"), [(1, 4, 1), (2, 2, 4), (3, 3, 4), (4, 4, 4)])
+def test_a_few_sets_stand_side_by_side_and_more_under_each_other(
+    number: int, across: int, down: int, dusk: Manifest
+) -> None:
+    made = light_size.light_size([dusk] * number)
+    made.draw_without_rendering()
+    boxes = [axes.get_position() for axes in made.axes]
+    assert (len({round(box.x0, 2) for box in boxes}), len({round(box.y0, 2) for box in boxes})) == (across, down)
+    labels = [axes.get_xlabel().split(",")[0] for axes in made.axes if axes.get_xlabel()]
+    assert (labels.count("lightness"), len(labels)) == (number, 2 * number)
 
 
 def test_a_set_without_splits_draws_one_line(dusk: Manifest) -> None:

@@ -1,8 +1,11 @@
 """Which pictures a sheet shows, and that it shows them as they are."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from benchmark import executors, images, measure
 from benchmark import manifest as manifests
 from benchmark.columns import MEASURED
 from benchmark.figures import samples
@@ -97,25 +100,43 @@ def test_the_sheet_says_what_was_done_and_shows_both_rows(dusk: Manifest) -> Non
     assert any("visible pictures only" in text for text in texts)
     assert "cam 3, infrared" in texts
     assert len(made.axes) == 2 * ACROSS + samples.PEOPLE * 6
-    stored = [axes.images[0].get_array() for axes in made.axes[:ACROSS]]
-    shown = [axes.images[0].get_array() for axes in made.axes[ACROSS : 2 * ACROSS]]
+    dark = [axes.images[0].get_array() for axes in made.axes[-2 * ACROSS :]]
+    stored, shown = dark[:ACROSS], dark[ACROSS:]
     assert all(np.mean(np.asarray(b)) > np.mean(np.asarray(a)) for a, b in zip(stored, shown, strict=True))
+
+
+def test_a_bright_set_has_no_brightened_row(tmp_path: Path) -> None:
+    for number in range(3):
+        images.save(tmp_path / "set" / f"{number}.png", np.full((60, 30, 3), 180 + number, np.uint8))
+    made = manifests.build({"path": [f"{number}.png" for number in range(3)], "pid": [1] * 3}, "noon", tmp_path / "set")
+    measured = measure.measure(made, tmp_path / "shards", executors.serial)
+    texts = [text.get_text() for text in samples.samples([measured], 0).texts]
+    assert "as stored" in texts
+    assert not any("brightened" in text or "gain" in text for text in texts)
+
+
+def test_two_sets_stand_side_by_side_and_four_under_each_other(dusk: Manifest) -> None:
+    one, two, four = (samples.samples([dusk] * number, 0).get_size_inches() for number in (1, 2, 4))
+    assert two.tolist() == pytest.approx([2 * one[0], one[1]])
+    assert four[0] == pytest.approx(one[0])
+    assert four[1] > 3 * one[1]
 
 
 def test_an_unmeasured_set_and_a_set_without_people_say_so(noon: Manifest) -> None:
     texts = [text.get_text() for text in samples.samples([noon.select(noon.identities() < 0)], 0).texts]
-    assert "luxreid data" in texts[0]
-    assert texts[1] == "noon: no identities"
+    assert texts[0] == "noon: no identities"
+    assert "luxreid data" in texts[1]
 
 
 def test_pictures_keep_their_shape_and_lie_inside_their_strips() -> None:
     cells = [Cell(np.zeros(shape, np.uint8), "x") for shape in ((256, 128, 3), (40, 160, 3), (300, 20, 3))]
-    made = sheet([Strip("one", cells, "heading"), Strip("two", cells)])
+    made = sheet([[Strip("one", cells, "heading"), Strip("two", cells)], [Strip("three", cells)]])
     made.canvas.draw()
     boxes = [axes.get_position() for axes in made.axes]
     width, height = made.get_size_inches()
     for axes, box in zip(made.axes, boxes, strict=True):
         rows, columns = np.asarray(axes.images[0].get_array()).shape[:2]
         assert box.height * height / (box.width * width) == pytest.approx(rows / columns)
-    assert min(box.y0 for box in boxes[:3]) > max(box.y1 for box in boxes[3:])
+    assert min(box.y0 for box in boxes[:3]) > max(box.y1 for box in boxes[3:6])
+    assert max(box.x1 for box in boxes[:6]) < min(box.x0 for box in boxes[6:])
     assert all(box.y0 > 0 and box.y1 < 1 and box.x1 < 1 for box in boxes)

@@ -109,6 +109,49 @@ def test_options_for_the_whole_set(tmp_path: Path) -> None:
     assert row["image_id"] == "a+b/1.jpg"
 
 
+def test_a_set_without_splits_in_its_names_is_given_one(tmp_path: Path) -> None:
+    lay_out(tmp_path, "-1.jpg", "0.jpg", "5.jpg")
+    names, train = ("pid", "split", "query", "gallery"), read(tmp_path, pattern="{pid}", source="s", split="train")
+    assert values(train, *names) == [(pid, "train", False, False) for pid in (-1, 0, 5)]
+    test = read(tmp_path, pattern="{pid}", source="s", split="test", query=True, gallery=True)
+    assert values(test, *names) == [(pid, "test", pid == 5, True) for pid in (-1, 0, 5)]
+    labelled = read(tmp_path, pattern="{label}", source="s", split="test", query=True)
+    assert values(labelled, *names[1:]) == [("test", True, False)] * 3
+
+
+@pytest.mark.parametrize(
+    ("pattern", "options", "said"),
+    [
+        ("{split}/{pid}", {"split": "train"}, "split = train: the pattern '{split}/{pid}' has a {split}"),
+        ("{split}/{pid}", {"query": True}, "query = true: the pattern '{split}/{pid}' has a {split}"),
+        ("{pid}", {"gallery": True}, "gallery = true: split is none, must be test"),
+        ("{pid}", {"query": True, "split": "train"}, "query = true: split is train, must be test"),
+    ],
+)
+def test_a_split_that_says_two_things_is_refused(
+    pattern: str, options: dict[str, object], said: str, tmp_path: Path
+) -> None:
+    assert said in refusal(lay_out(tmp_path, "test/1.jpg"), pattern=pattern, **options)
+
+
+def test_texts_where_digits_are_wanted_are_said(tmp_path: Path) -> None:
+    lay_out(tmp_path, "anna/c1_a.jpg", "bo/c2_a.jpg")
+    hint = "{pid} takes digits only; {label} takes any text"
+    assert refusal(tmp_path, pattern="{pid}/c{camid}_{any}").endswith(hint)
+    assert hint not in refusal(tmp_path, pattern="{pid}/k{camid}_{any}")
+
+
+def test_every_field_and_its_words_are_documented() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "data.md").read_text()
+    cells = [row.split("|") for row in page.splitlines() if row.startswith("|")]
+    named = {cell[1].strip().strip("`{}"): cell[2] for cell in cells if "{" in cell[1]}
+    assert named.keys() == folders.FIELDS.keys()
+    words = {word: cell[3] for cell in cells for word in re.findall("`([a-z_0-9]+)`", cell[2])}
+    for word, (split, query, gallery) in folders.SPLITS.items():
+        said = words[word]
+        assert (f"`{split}`" in said, "a query" in said, "in the gallery" in said) == (True, query, gallery), word
+
+
 @pytest.mark.parametrize(
     ("folder", "source"), [("Market-1501_v15", "market-1501_v15"), ("Nacht Ö 2", "nacht-2"), ("a+b", "a+b")]
 )
@@ -149,7 +192,7 @@ def test_links_to_folders_are_not_followed_and_linked_pictures_are_listed(tmp_pa
 def test_names_that_do_not_fit_stop_the_reader_or_are_said(tmp_path: Path) -> None:
     lay_out(tmp_path, "1.jpg", *(f"x{number}.jpg" for number in range(5)))
     text = "5 of 6 names do not fit the pattern '{pid}': x0.jpg, x1.jpg, x2.jpg, ..."
-    assert refusal(tmp_path, pattern="{pid}") == f'{tmp_path}: {text}; or set unmatched = "skip"'
+    assert refusal(tmp_path, pattern="{pid}") == f"{tmp_path}: {text}; --set unmatched=skip skips them"
     found = read(tmp_path, pattern="{pid}", source="s", unmatched="skip")
     assert (len(found), found.notes) == (1, (f"skipped: {text}",))
 
