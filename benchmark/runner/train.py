@@ -20,18 +20,21 @@ class Pictures:
 
     pixels: NDArray[np.uint8]
     label: NDArray[np.int64]
-    camera: NDArray[np.int64]
+    camera: NDArray[np.int64]  # position among the set's cameras; -1 unknown
+    modality: NDArray[np.int64]  # position in World.modalities
+    night: NDArray[np.int64]  # 1 night, 0 day, -1 unknown
 
     def batch(self, rows: NDArray[np.intp], needs: Needs, layout: Layout | None) -> Batch:
         """Put some rows on the device."""
-        label, camera = torch.from_numpy(self.label[rows]), torch.from_numpy(self.camera[rows])
-        zero = torch.zeros(len(rows), dtype=torch.long)
+        known = (self.label, self.camera, self.modality, self.night)
+        label, camera, modality, night = (torch.from_numpy(column[rows]) for column in known)
         raw = torch.from_numpy(self.pixels[rows]).permute(0, 3, 1, 2).float() / 255
         if needs.normalise == "data":
             raise UserError("training: the stand-in loop takes no statistics from the data")
         mean, std = (torch.tensor(part).reshape(3, 1, 1) for part in needs.normalise)
         place = torch.from_numpy(rows)
-        return Batch((raw - mean) / std, label, zero, camera, zero, zero - 1, place, layout, {"raw": raw})
+        domain = torch.zeros_like(label)
+        return Batch((raw - mean) / std, label, domain, camera, modality, night, place, layout, {"raw": raw})
 
 
 @dataclass(frozen=True)
@@ -52,14 +55,25 @@ def pictures(manifest: Manifest, size: tuple[int, int]) -> Pictures:
     height, width = size
     loaded = (images.load(*manifest.file(row)) for row in range(len(manifest)))
     pixels = [cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA) for picture in loaded]
-    return Pictures(np.stack(pixels).astype(np.uint8), manifest.identities(), manifest.column("camid").astype(np.int64))
+    cameras, modalities = (
+        np.setdiff1d(manifest.column("camid"), [0]),
+        np.unique(manifest.column("modality").astype(str)),
+    )
+    camid, time = manifest.column("camid"), manifest.column("time")
+    return Pictures(
+        np.stack(pixels).astype(np.uint8),
+        manifest.identities(),
+        np.where(camid == 0, -1, np.searchsorted(cameras, camid)),
+        np.searchsorted(modalities, manifest.column("modality").astype(str)),
+        np.select([time == "night", time == "day"], [1, 0], -1),
+    )
 
 
 def world(train: Manifest, size: tuple[int, int]) -> World:
     """Say what a method may know."""
     return World(
         {str(train.column("id_space")[0]): int(train.identities().max()) + 1},
-        len(np.unique(train.column("camid"))),
+        len(np.setdiff1d(train.column("camid"), [0])),
         tuple(sorted({str(modality) for modality in train.column("modality")})),
         size,
     )
@@ -120,5 +134,6 @@ def _batches(method: Method, label: NDArray[np.int64], seed: int, epoch: int) ->
     people = rng.permutation(np.unique(label))
     for start in range(0, len(people) - needs.identities + 1, needs.identities):
         chosen = people[start : start + needs.identities]
-        rows = [rng.choice(np.flatnonzero(label == person), needs.instances) for person in chosen]
-        yield np.concatenate(rows)
+        own = [np.flatnonzero(label == person) for person in chosen]
+        # A picture stands twice only where a person has fewer than K.
+        yield np.concatenate([rng.choice(rows, needs.instances, replace=len(rows) < needs.instances) for rows in own])

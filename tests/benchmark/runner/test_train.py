@@ -29,7 +29,8 @@ def pictures(people: int = 8, each: int = 6) -> train.Pictures:
     noise = rng.integers(-20, 21, (people, each, 32, 16, 3))
     pixels = np.clip(colours + noise, 0, 255).astype(np.uint8).reshape(-1, 32, 16, 3)
     label = np.repeat(np.arange(people), each)
-    return train.Pictures(pixels, label, np.zeros(len(label), np.int64))
+    zero = np.zeros(len(label), np.int64)
+    return train.Pictures(pixels, label, zero, zero, zero)
 
 
 def method(**config: float) -> stand_in.StandIn:
@@ -57,6 +58,7 @@ class Spy(stand_in.StandIn):
 
     def losses(self, batch: Batch, at: Moment) -> dict[str, Tensor]:
         self.seen: list[Tensor] = [*getattr(self, "seen", []), batch.label]
+        self.rows: list[Tensor] = [*getattr(self, "rows", []), batch.row]
         return super().losses(batch, at)
 
 
@@ -68,6 +70,32 @@ def test_every_batch_is_p_identities_of_k_pictures() -> None:
         groups = labels.reshape(4, 4)
         assert (groups == groups[:, :1]).all()
         assert len(set(groups[:, 0].tolist())) == 4
+    assert all(len(set(rows.tolist())) == 16 for rows in spy.rows)  # six pictures each: none stands twice
+
+
+def test_a_person_of_few_pictures_fills_a_batch_all_the_same() -> None:
+    spy = Spy(stand_in.Config(epochs=1), World({"a": 8}, 1, ("visible",), (32, 16)))
+    train.train(spy, pictures(each=2), seed=0)
+    assert all(len(labels) == 16 and len(set(labels.tolist())) == 4 for labels in spy.seen)
+
+
+def test_cameras_modalities_and_times_are_what_the_interface_says(tmp_path: Path) -> None:
+    from benchmark import images, manifest
+
+    names = [f"{number}.png" for number in range(4)]
+    for name in names:
+        images.save(tmp_path / name, np.full((8, 4, 3), 90, np.uint8))
+    kinds = {"modality": ["visible", "infrared", "visible", "thermal"], "time": ["day", "night", "unknown", "night"]}
+    rows = {"path": names, "pid": [1, 1, 2, 2], "camid": [7, 0, 3, 7]} | kinds
+    world = manifest.build(rows, "set", tmp_path)
+    data = train.pictures(world, (32, 16))
+    assert data.camera.tolist() == [1, -1, 0, 1]
+    assert train.world(world, (32, 16)).cameras == 2
+    assert [train.world(world, (32, 16)).modalities[code] for code in data.modality] == kinds["modality"]
+    assert data.night.tolist() == [0, 1, -1, 1]
+    batch = data.batch(np.array([3, 0]), stand_in.StandIn(stand_in.Config(), train.world(world, (32, 16))).needs, None)
+    assert batch.row.tolist() == [3, 0]
+    assert (batch.camera.tolist(), batch.night.tolist()) == ([1, 1], [1, 0])
 
 
 class Broken(stand_in.StandIn):
