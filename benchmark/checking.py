@@ -13,7 +13,7 @@ from benchmark.card import Card
 from benchmark.console import count
 from benchmark.errors import UserError
 from benchmark.executors import Executor
-from benchmark.manifest import Manifest
+from benchmark.manifest import Manifest, read
 from benchmark.progress import track
 from benchmark.tree import pictures
 
@@ -117,14 +117,30 @@ def _bytes(root: str, path: str) -> tuple[bytes | None, str]:
 
 
 def _unnamed(rows: Sequence[Row]) -> Iterator[str]:
-    """Find pictures that no row names; roots may lie in one another."""
+    """Find pictures that no row names, nor another manifest in the same root; roots may lie in one another."""
     named = {f"{row.root}/{path}" for row in rows for path in (row.path, row.mask) if path}
     roots = sorted({row.root for row in rows})
+    named.update(name for root in roots for name in _named_by_others(root))
     found = {f"{root}/{path}" for root in roots for path in pictures(Path(root)).pictures}
+    if all("/" in row.path for row in rows):
+        # A set in folders may have a figure of itself beside its manifest.
+        found = {name for name in found if not any(Path(name).parent == Path(root) for root in roots)}
     extra = sorted(found - named)
     if extra:
         shown = ", ".join(extra[:3]) + (", ..." if len(extra) > 3 else "")
         yield f"{count(len(extra), 'picture')} under the root in no row: {shown}"
+
+
+def _named_by_others(root: str) -> Iterator[str]:
+    """Name the pictures of all manifests that lie in a root: a day and its night may share one."""
+    for file in sorted(Path(root).glob("*.parquet")):
+        try:
+            table = read(file).table
+        except UserError:
+            continue  # some other table, or a broken one: it vouches for nothing
+        for column in ("path", "mask"):
+            paths = table[column].to_pylist() if column in table.column_names else []
+            yield from (f"{root}/{path}" for path in paths if path)
 
 
 def _card_lines(manifest: Manifest, card: Card) -> list[str]:

@@ -133,6 +133,18 @@ def test_pictures_that_no_row_names_are_counted(tmp_path: Path) -> None:
     assert check(found) == [f"4 pictures under the root in no row: {shown}, ..."]
 
 
+def test_a_manifest_beside_it_vouches_for_its_own_pictures_and_masks(tmp_path: Path) -> None:
+    found = make(tmp_path)
+    for name in ("night/1.jpg", "mask/1.png", "night/stranger.jpg", "sheet.png"):
+        save(tmp_path / name, 1)
+    beside = manifest.build({"path": ["night/1.jpg"], "mask": ["mask/1.png"]}, "t", tmp_path)
+    (tmp_path / "torn.parquet").write_bytes(b"PAR1")
+    assert check(found)[0].startswith("3 pictures under the root in no row")
+    manifest.write(beside, tmp_path / "night.parquet")
+    # What lies beside the manifests is no picture of a set whose pictures lie in folders.
+    assert check(found) == [f"1 picture under the root in no row: {tmp_path}/night/stranger.jpg"]
+
+
 def test_a_source_whose_root_lies_in_another_one_is_no_stranger_there(tmp_path: Path) -> None:
     outer = make(tmp_path)
     save(tmp_path / "night/1.jpg", 1)

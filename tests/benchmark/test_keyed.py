@@ -101,3 +101,11 @@ def test_order_shuffles_and_one_key_less_disturbs_no_other(found: set[int], data
     rest = keys[keys != np.uint64(gone)]
     left = rest[keyed.order(9, rest, "shuffle")].tolist()
     assert left == [key for key in keys[order].tolist() if key != gone]
+
+
+@given(seed=st.integers(-5, 2**64 + 5), key=st.integers(0, 2**64 - 1), column=st.integers(0, 2**64 - 1))
+def test_one_key_alone_draws_what_it_draws_among_others(seed: int, key: int, column: int) -> None:
+    alone = keyed.bits(seed, np.uint64(key), column)
+    assert alone.shape == ()
+    assert int(alone) == int(keyed.bits(seed, np.array([1, key], np.uint64), column)[1])
+    assert float(keyed.uniform(seed, np.uint64(key), column)) == keyed.uniform(seed, [np.uint64(key)], column)[0]
