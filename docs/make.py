@@ -1,5 +1,6 @@
 """Make the generated page and the pictures of the documents again: `make docs`."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -31,7 +32,34 @@ def commands_page() -> str:
         lines += [f"## Options of the reader `{reader}`", "", "Given with `--set key=value`, or in a TOML file.", ""]
         options = readers.load(reader).Options.model_fields.items()
         lines += ["| option | default | meaning |", "|---|---|---|", *(_option(*option) for option in options), ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_world_keys()])
+
+
+def _world_keys() -> list[str]:
+    """List the keys of a world, those of its tables too."""
+    from pydantic import BaseModel
+
+    from synthesis.street.config import World
+
+    lines = [
+        "## Keys of a world",
+        "",
+        "For `luxreid synth street`: in a preset's TOML file, or given with `--set key=value`.",
+        "",
+    ]
+    lines += ["| key | default | meaning |", "|---|---|---|"]
+    for name, field in World.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            lines += [_key(f"{name}.{inner}", part) for inner, part in kind.model_fields.items()]
+        else:
+            lines.append(_key(name, field))
+    return [*lines, ""]
+
+
+def _key(name: str, field: Any) -> str:  # noqa: ANN401
+    shown = json.dumps(field.default)
+    return f"| `{name}` | {'' if shown == 'null' else f'`{shown}`'} | {' '.join((field.description or '').split())} |"
 
 
 def _option(name: str, field: Any) -> str:  # noqa: ANN401

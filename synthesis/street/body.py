@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from synthesis.street import extremities, fabrics, figure, garments, skeleton
+from synthesis.street import bones, extremities, fabrics, figure, garments, skeleton
 from synthesis.street.figure import (
     FOREARM_LENGTH,
     HEAD_SIZE,
@@ -32,14 +32,14 @@ _JOINTS = [0, 1, 0, 1, 2, 3, 2, 3]
 def body(person: Person, pose: Pose, owner: int = SUBJECT) -> Solids:
     """Build a person in a pose."""
     rest, build, materials = _figure(person, pose.activity if pose.activity in ("phone", "carry") else "")
-    activity = skeleton.ACTIVITIES[pose.activity]
+    activity = bones.ACTIVITIES[pose.activity]
     moment = np.array([pose.x, pose.z, pose.yaw, pose.phase, pose.stride, activity, pose.look])
-    bones, cones, bends = np.empty((skeleton.BONES, FRAME_SIZE)), np.empty((len(rest), CONE)), np.empty(4)
-    skeleton.move(build, moment, rest, bones, cones, bends)
+    frames, cones, bends = np.empty((bones.BONES, FRAME_SIZE)), np.empty((len(rest), CONE)), np.empty(4)
+    skeleton.move(build, moment, rest, frames, cones, bends)
     cones[:, OWNER] = owner
     rows = materials.copy()
     rows[_BENT, fabrics.FLEX] = bends[_JOINTS]
-    return Solids(cones, bones, rows)
+    return Solids(cones, frames, rows)
 
 
 def turn(person: Person) -> float:
@@ -82,39 +82,39 @@ def _calls(person: Person) -> bool:
 
 def _build(person: Person, sizes: Sizes) -> Array:
     """Fill the skeleton's columns."""
-    build, upper, lower = np.zeros(skeleton.BUILD), sizes.upper, sizes.lower
+    build, upper, lower = np.zeros(bones.BUILD), sizes.upper, sizes.lower
     # As far out as hanging arms must be to pass the hips, and what is worn there.
     width = max(sizes.hip, sizes.waist * upper) + sizes.cloth + 0.045
     out = max(0.10, (width - sizes.shoulder) / (0.43 * upper))
     side = SIDES.index(person.bag_side)
     for column, value in {
-        skeleton.LEG: person.leg_share * person.height,
-        skeleton.THIGH_LENGTH: lower * THIGH_LENGTH,
-        skeleton.SHIN_LENGTH: lower * SHIN_LENGTH,
-        skeleton.FOOT_SCALE: lower,
-        skeleton.HIP_X: sizes.joint,
-        skeleton.SHOULDER_X: sizes.shoulder,
-        skeleton.SHOULDER_Y: upper * 0.468,
-        skeleton.SHOULDER_Z: upper * -0.012,
-        skeleton.ARM_LENGTH: upper * UPPER_ARM_LENGTH,
-        skeleton.FOREARM_LENGTH: upper * FOREARM_LENGTH,
-        skeleton.GRIP: upper * garments.BELOW_WRIST,
-        skeleton.HEAD_Y: upper * CHIN_Y,
-        skeleton.HEAD_Z: upper * EARS_Z,
-        skeleton.HEAD_PIVOT: upper * (CHIN_Y + 0.25 * HEAD_SIZE),
-        skeleton.OUT_LEFT: out + (0.16 if person.bag == "shoulder" and side == 0 else 0.0),
-        skeleton.OUT_RIGHT: out + (0.16 if person.bag == "shoulder" and side == 1 else 0.0),
-        skeleton.STRIDE: person.stride,
-        skeleton.SWING: person.swing,
-        skeleton.BOUNCE: person.bounce,
-        skeleton.LEAN: person.lean,
-        skeleton.BAG_SIDE: side,
-        skeleton.HANDBAG: person.bag == "handbag",
-        skeleton.TROLLEY: person.bag == "trolley",
-        skeleton.PHONE_SIDE: _telephone_hand(person),
-        skeleton.CALLS: _calls(person),
-        skeleton.CASE_LENGTH: garments.CASE_REACH,
-        skeleton.CARRIED_Z: upper * garments.CARRIED_Z,
+        bones.LEG: person.leg_share * person.height,
+        bones.THIGH_LENGTH: lower * THIGH_LENGTH,
+        bones.SHIN_LENGTH: lower * SHIN_LENGTH,
+        bones.FOOT_SCALE: lower,
+        bones.HIP_X: sizes.joint,
+        bones.SHOULDER_X: sizes.shoulder,
+        bones.SHOULDER_Y: upper * 0.468,
+        bones.SHOULDER_Z: upper * -0.012,
+        bones.ARM_LENGTH: upper * UPPER_ARM_LENGTH,
+        bones.FOREARM_LENGTH: upper * FOREARM_LENGTH,
+        bones.GRIP: upper * garments.BELOW_WRIST,
+        bones.HEAD_Y: upper * CHIN_Y,
+        bones.HEAD_Z: upper * EARS_Z,
+        bones.HEAD_PIVOT: upper * (CHIN_Y + 0.25 * HEAD_SIZE),
+        bones.OUT_LEFT: out + (0.16 if person.bag == "shoulder" and side == 0 else 0.0),
+        bones.OUT_RIGHT: out + (0.16 if person.bag == "shoulder" and side == 1 else 0.0),
+        bones.STRIDE: person.stride,
+        bones.SWING: person.swing,
+        bones.BOUNCE: person.bounce,
+        bones.LEAN: person.lean,
+        bones.BAG_SIDE: side,
+        bones.HANDBAG: person.bag == "handbag",
+        bones.TROLLEY: person.bag == "trolley",
+        bones.PHONE_SIDE: _telephone_hand(person),
+        bones.CALLS: _calls(person),
+        bones.CASE_LENGTH: garments.CASE_REACH,
+        bones.CARRIED_Z: upper * garments.CARRIED_Z,
     }.items():
         build[column] = value
     return build

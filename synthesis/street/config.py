@@ -54,6 +54,7 @@ class Cameras(Strict):
     """How the cameras are drawn; even ones look across the street, odd ones look down."""
 
     count: int = Field(8, ge=1, le=MOST_CAMERAS)
+    """How many there are, each at a place of its own."""
     focal: Lengths = (1000.0, 3000.0)
     """Focal length in pixels of the 1920 x 1080 frame."""
     size: Sizes = (52.0, 330.0)
@@ -70,7 +71,7 @@ class Cameras(Strict):
     noise: Range = (0.7, 1.5)
     """The sensors' read noise, relative to the usual one."""
     lightness: Levels = (11.0, 105.0)
-    """What the cameras' metering brings a night crop to, 0 to 255; spread evenly (in logarithm) over the cameras."""
+    """What the cameras' metering brings an empty place to by night, 0 to 255; spread evenly (in logarithm) over them."""
     blur: Range = (0.01, 0.04)
     """Exposure time at night, seconds: people smear as they walk."""
 
@@ -79,11 +80,13 @@ class Lamps(Strict):
     """How the night's lights are drawn."""
 
     count: Counts = (2, 3)
+    """Street lamps at one place, least and most."""
     height: Lengths = (4.5, 8.0)
+    """Metres above the ground."""
     power: Range = (0.4, 1.6)
     """Relative to 30 units of intensity."""
     kelvin: Annotated[tuple[Lengths, ...], Field(min_length=1)] = ((1900.0, 2300.0), (2700.0, 3200.0), (3800.0, 6000.0))
-    """Families of lamps, with even odds: sodium, warm and cool by default."""
+    """Families of lamps by colour temperature, with even odds: sodium, warm and cool by default."""
     ambient: Range = (0.004, 0.03)
     """The town's glow."""
     signs: float = Field(0.3, ge=0, le=1)
@@ -98,6 +101,7 @@ class World(Strict):
     cameras: Cameras = Cameras()
     lamps: Lamps = Lamps()
     identities: int = Field(24, ge=1, le=MOST_IDENTITIES)
+    """How many people live in it."""
     views: tuple[_Part, ...] = Field((0.0, 0.0, 1.0), validate_default=True)
     """Odds that a person is seen by 1, 2, 3, ... cameras; no more than there are."""
     frames: Annotated[tuple[_Pictures, _Pictures], AfterValidator(_in_order)] = (3, 3)
@@ -111,7 +115,9 @@ class World(Strict):
     height: int | None = Field(None, ge=8, le=1080)
     """Stored height in pixels; default: what the camera sees. With it the width is half of it."""
     quality: Quality = "fast"
+    """fast: one ray a pixel, hard shadows; full: soft shadows and smooth edges."""
     difficulty: Difficulty = "normal"
+    """Clothes, look-alikes, what stands in the way, how tight the boxes are, how strong the lamps."""
     look_alikes: float | None = Field(None, ge=0, le=1)
     """Share of people who wear another one's clothes; default: as the difficulty says."""
     occluded: float | None = Field(None, ge=0, le=1)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from synthesis.street import fabrics
+from synthesis.street.bones import FOOT, FOREARM, HAND, SHIN, THIGH, TOES, TRUNK, UPPER_ARM
 from synthesis.street.figure import (
     FOREARM_LENGTH,
     MIDDLE,
@@ -17,30 +18,22 @@ from synthesis.street.figure import (
     Put,
     Sizes,
 )
-from synthesis.street.people import Person
-from synthesis.street.scene import BOTTOM, OPEN, SHOE, SKIN
-from synthesis.street.skeleton import (
+from synthesis.street.gait import (
     BALL_R,
     BALL_Y,
     BALL_Z,
-    FOOT,
-    FOREARM,
-    HAND,
     HEEL_FLAT,
     HEEL_R,
     HEEL_Y,
     HEEL_Z,
-    SHIN,
-    THIGH,
     TIP_R,
     TIP_Y,
     TIP_Z,
-    TOES,
     TOES_FLAT,
     TOES_R,
-    TRUNK,
-    UPPER_ARM,
 )
+from synthesis.street.people import Person
+from synthesis.street.scene import BOTTOM, OPEN, SHOE, SKIN
 
 
 def arms(cones: Cones, sizes: Sizes, person: Person, grips: tuple[bool, bool]) -> None:

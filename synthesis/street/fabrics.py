@@ -8,9 +8,9 @@ from functools import lru_cache
 import numpy as np
 
 from synthesis.street import scene
+from synthesis.street.gait import BALL_Y
 from synthesis.street.people import Colour, Person
 from synthesis.street.scene import MATERIAL_SIZE, Array
-from synthesis.street.skeleton import BALL_Y
 
 SKIN, HEAD, TRUNK, ARM, LEG, SHOE, BAG, LEATHER, HAIR, HAT = range(10)
 KINDS = (SKIN, HEAD, TRUNK, ARM, LEG, SHOE, BAG, LEATHER, HAIR, HAT)

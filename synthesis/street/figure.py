@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from synthesis.street import fabrics
+from synthesis.street.bones import CHEST, HEAD, PELVIS, TRUNK
 from synthesis.street.people import Person
 from synthesis.street.scene import CLOSED, CONE, NEAR, SKIN, Array
-from synthesis.street.skeleton import CHEST, HEAD, PELVIS, TRUNK
 
 Point = tuple[float, float, float]
 RIGHT, UP, FORWARD, MIDDLE = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.0, 0.0, 0.0)
@@ -137,10 +137,10 @@ def trunk(cones: Cones, sizes: Sizes, person: Person) -> None:
         depth = (ribs - 0.004) / FLAT + 0.012 + 0.014 * sizes.bust - radius
         left, right = (CHEST, (-apart, 0.310, depth), radius), (CHEST, (apart, 0.310, depth), radius)
         put("bust", left, right, ("chest", "belly"))
-    shoulders(cones, sizes, put)
+    shoulders(sizes, put)
 
 
-def shoulders(cones: Cones, sizes: Sizes, put: Put) -> None:
+def shoulders(sizes: Sizes, put: Put) -> None:
     """Put down the shoulders, the slopes up to the neck, and the neck."""
     cloth, broad, shoulder = sizes.cloth, sizes.broad, sizes.shoulder / sizes.upper
     end, thick = shoulder - 0.040, 0.058 * broad + cloth
@@ -151,9 +151,8 @@ def shoulders(cones: Cones, sizes: Sizes, put: Put) -> None:
         low = (CHEST, (sign * (shoulder - 0.022), 0.471, -0.014), 0.049 * broad + cloth)
         put(f"{side} slope", high, low, ("girdle", f"{side} upper arm", "neck", "chest"))
     neck = 0.054 * (0.6 + 0.4 * sizes.limb) * (0.5 + 0.5 * broad) - 0.006 * sizes.bust
-    bare = Put(cones, sizes.upper, HEAD, fabrics.ROW_SKIN, SKIN)
-    low, high = (CHEST, (0, 0.490, -0.024), neck + 0.006), (HEAD, (0, 0.081, -0.017), neck)
-    bare("neck", low, high, ("left slope", "right slope", "jaw", "skull"))
+    low, high = (CHEST, (0.0, 0.495, -0.018), neck + 0.004), (HEAD, (0.0, 0.081, -0.017), neck)
+    put("neck", low, high, ("left slope", "right slope", "jaw", "skull"))
 
 
 def head(cones: Cones, sizes: Sizes, person: Person) -> None:

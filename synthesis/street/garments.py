@@ -6,10 +6,11 @@ Metres of a person of 1.75 m, and shares of a head's height, as in `figure`; a t
 from dataclasses import replace
 
 from synthesis.street import fabrics
+from synthesis.street.arms import AXLE
+from synthesis.street.bones import CASE, CHEST, HAND, HEAD, HELD, PELVIS, TRUNK
 from synthesis.street.figure import FLAT, HEAD_SIZE, RIGHT, UP, Cones, Put, Sizes
 from synthesis.street.people import Person
 from synthesis.street.scene import BAG, COAT, HAIR, HAT, OPEN
-from synthesis.street.skeleton import AXLE, CASE, CHEST, HAND, HEAD, HELD, PELVIS, TRUNK
 
 BELOW_WRIST = 0.085  # where a hand holds something
 CASE_REACH = 1.02  # from a case's wheels to its handle
@@ -81,7 +82,7 @@ def hair(cones: Cones, sizes: Sizes, person: Person) -> None:
         back = (0.0, 0.41 / HEAD_SIZE, (-0.082 - sizes.cloth) / HEAD_SIZE)
         loose("fall", (HEAD, (0, 0.40, -0.230), 0.250), (CHEST, back, 0.34), ("curtain",), 1.6)
     elif cut == "ponytail":
-        loose("tail", (HEAD, (0, 0.70, -0.470), 0.085), (HEAD, (0, 0.10, -0.600), 0.075))
+        loose("tail", (HEAD, (0, 0.66, -0.435), 0.090), (HEAD, (0, 0.08, -0.500), 0.070), ("hair", "skull"))
     elif cut == "bun":
         high = 0.88 if person.hat == "none" else 0.50
         loose("bun", (HEAD, (0, high, -0.40), 0.15), (HEAD, (0, high - 0.02, -0.44), 0.13))

@@ -58,8 +58,8 @@ def trunk(material, x, y, z, out):  # type: ignore[no-untyped-def]  # noqa: ANN0
 @device
 def _is_neck(material, x, y, z):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Say whether a place lies within the neckline."""
-    if y < 0.40:
-        return False
+    if y < 0.40 or y > 0.565:  # above the shoulders there is only the neck itself
+        return y > 0.40
     style = material[STYLE]
     if style == TSHIRT:
         return _ring(x, z) < 1.0 and y > 0.500 - 0.45 * z + 7.0 * x * x
