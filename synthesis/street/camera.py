@@ -123,7 +123,7 @@ def sensor(world: World, seed: int, camid: int) -> Sensor:
         blue=draw("blue", 0.44, 0.6),
         crosstalk=draw("crosstalk", 0.05, 0.12),
         full_well=draw("full well", 8000.0, 14000.0),
-        gain=spread("gain", (8.0, 26.0)),
+        gain=spread("gain", (7.0, 18.0)),
         limit=spread("limit", (12.0, 40.0)),
         seconds=spread("seconds", ranges.blur),
         read=0.9 * noise,

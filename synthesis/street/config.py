@@ -70,8 +70,8 @@ class Cameras(Strict):
     """JPEG quality of the stored pictures."""
     noise: Range = (0.7, 1.5)
     """The sensors' read noise, relative to the usual one."""
-    lightness: Levels = (11.0, 105.0)
-    """What the cameras' metering brings an empty place to by night, 0 to 255; spread evenly (in logarithm) over them."""
+    lightness: Levels = (13.0, 105.0)
+    """What the cameras' metering brings an empty place to by night, 0 to 255; evenly spread, in logarithm."""
     blur: Range = (0.01, 0.04)
     """Exposure time at night, seconds: people smear as they walk."""
 
