@@ -15,6 +15,8 @@ import typer
 from benchmark.commands import data, doctor
 from benchmark.errors import UserError, nearest
 from benchmark.plugins import Room, Shelf
+from synthesis import commands as synth
+from synthesis.street.presets import PRESETS
 
 READERS, FORMATS = (
     Room("benchmark.readers", "reader", ("CARD", "EXAMPLES", "Options", "read")),
@@ -28,6 +30,7 @@ ROOMS: dict[str, Room | Shelf] = {
     "methods": Room("baselines.methods", "method", ("Config", "build")),
     "enhancers": Room("baselines.enhancers", "enhancer", ("Config", "enhance")),
     "recipes": Shelf("baselines.recipes", "recipe"),
+    "presets": PRESETS,
     "nights": Shelf("synthesis.nights", "night"),
     "stages": Room("synthesis.night", "night stage", ("plan", "apply")),
     "detectors": Room("annotation.detectors", "detector", ("detect",)),
@@ -49,8 +52,9 @@ DEMO = (
 
 # What these steps leave in their folder; `demo --again` removes this and nothing else.
 MADE = (
-    "street-day",
-    "street-night",
+    "street",
+    "street-sheet.png",
+    "synthetic-night",
     "frames",
     "annotated",
     "describe",
@@ -67,6 +71,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(data.commands(READERS, FORMATS), name="data")
+app.add_typer(synth.commands(PRESETS), name="synth")
 app.command("doctor")(doctor.doctor)
 
 
@@ -92,7 +97,7 @@ def options(
 
 @app.command("list")
 def list_names(room: Annotated[str, typer.Argument(help="One of: " + ", ".join(ROOMS))] = "") -> None:
-    """List what can be named: readers, formats, protocols, methods, enhancers, recipes, nights, stages, detectors."""
+    """List what can be named: the names of one room, or of all."""
     from benchmark.console import say
 
     if room and room not in ROOMS:
@@ -112,7 +117,7 @@ def demo(
     ),
     again: Annotated[bool, typer.Option("--again", help="Start over: delete what an earlier demo left.")] = False,
 ) -> None:
-    """Walk the whole journey on a stand-in world: street, night, boxes, split, training, evaluation, board."""
+    """Walk the whole journey on a small world: street, night, boxes, split, training, evaluation, board."""
     import time
 
     from benchmark import durable

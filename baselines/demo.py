@@ -15,7 +15,7 @@ SEED, SIZE = 0, (64, 32)
 
 
 def train(folder: Path) -> None:
-    """Train a tiny stand-in network on the night for seconds, and embed queries and gallery."""
+    """Train a tiny stand-in network on the true night for seconds, and embed queries and gallery."""
     import datetime
     import time
 
@@ -28,7 +28,7 @@ def train(folder: Path) -> None:
 
     torch.set_num_threads(1)  # two threads on two busy cores are slower than one
     begin, started = time.monotonic(), datetime.datetime.now(datetime.UTC)
-    split = manifest.read(folder / "street-night" / "split.parquet")
+    split = manifest.read(folder / "street" / "split.parquet")
     lists = resolve.resolve(split)
     torch.manual_seed(SEED)
     config = stand_in.Config()
@@ -52,7 +52,7 @@ def _facts(split: "Manifest", lists: "Lists") -> dict[str, Any]:
 
     hashes = {"labels_sha256": split.labels_sha256, "data_sha256": split.data_sha256}
     return {
-        "train_sets": [{"name": "street-night (stand-in)", **hashes, "split": "train"}],
+        "train_sets": [{"name": str(split.column("source")[0]), **hashes, "split": "train"}],
         "n_train_ids": int(lists.train.identities().max()) + 1,
         "n_train_imgs": len(lists.train),
         "input_h": SIZE[0],

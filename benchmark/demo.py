@@ -9,19 +9,20 @@ from benchmark.errors import UserError
 if TYPE_CHECKING:
     from benchmark.lists import Lists
 
-SEED, EVAL_SET = 0, "street-night (stand-in)"
+SEED = 0
+DAY, NIGHT, SPLIT = (Path("street", f"{name}.parquet") for name in ("day", "night", "split"))
+SYNTHETIC, ANNOTATED = (Path(name, "manifest.parquet") for name in ("synthetic-night", "annotated"))
 
 
 def measure(folder: Path) -> None:
-    """Measure the light of every picture, as `data measure` does."""
+    """Measure the light of every picture that is not measured yet, as `data measure` does."""
     from benchmark.console import say
     from benchmark.executors import serial
     from benchmark.measure import measure_file
 
-    for name in ("street-day", "street-night", "annotated"):
-        path = folder / name / "manifest.parquet"
-        measured = measure_file(path, None, path, serial)
-        say(f"  {name}: {len(measured)} pictures, data {str(measured.data_sha256)[:12]}")
+    for file in (DAY, NIGHT, SYNTHETIC, ANNOTATED):
+        measured = measure_file(folder / file, None, folder / file, serial)
+        say(f"  {file}: {len(measured)} pictures, data {str(measured.data_sha256)[:12]}")
 
 
 def read(folder: Path) -> None:
@@ -30,35 +31,34 @@ def read(folder: Path) -> None:
     from benchmark.console import say
     from benchmark.readers import folders
 
-    options = folders.Options(
-        pattern="{pid}/c{camid}_{frame}", time="day", source="street-s0-day", id_space="street-s0"
-    )
-    found = folders.read(folder / "street-day", options)
-    known = manifest.read(folder / "street-day" / "manifest.parquet")
-    if found.labels_sha256 != known.labels_sha256:
-        raise UserError("demo: the reader found other labels than the street wrote")
-    say(f"  street-day: {len(found)} names read, labels {found.labels_sha256[:12]}, the same as were written")
+    root = folder / DAY.parent / "day"
+    found = folders.read(root, folders.Options(pattern="{pid}/c{camid}_{frame}", time="day"))
+    known = manifest.read(folder / DAY)
+    # File names say no more than this: neither the world's name nor the scene.
+    names = ["pid", "camid", "place", "frame", "modality"]
+    if any(not found.table[name].equals(known.table[name]) for name in names):
+        raise UserError("demo: the reader found others than the street wrote")
+    say(f"  {DAY.parent}/day: {len(found)} names read; {', '.join(names)} are what was written")
 
 
 def split(folder: Path) -> None:
-    """Split the night by identity; queries stay in the gallery, as in Night600."""
+    """Split the true night by identity; queries stay in the gallery, as in Night600."""
     from benchmark import manifest, splits
     from benchmark.console import say
 
-    night = splits.by_identity(manifest.read(folder / "street-night" / "manifest.parquet"), SEED)
-    manifest.write(night, folder / "street-night" / "split.parquet")
+    night = splits.by_identity(manifest.read(folder / NIGHT), SEED)
+    manifest.write(night, folder / SPLIT)
     say(f"  {int((night.column('split') == 'train').sum())} train, {int(night.column('query').sum())} queries")
 
 
 def describe(folder: Path) -> None:
-    """Describe day, night and crops side by side, as `data describe` does."""
+    """Describe day, true night, stand-in night and crops side by side, as `data describe` does."""
     from benchmark import describe, manifest
     from benchmark.console import console
 
-    files = ("street-day/manifest.parquet", "street-night/split.parquet", "annotated/manifest.parquet")
-    sets = [manifest.read(folder / file) for file in files]
+    sets = [manifest.read(folder / file) for file in (DAY, SPLIT, SYNTHETIC, ANNOTATED)]
     describe.describe(sets, [None] * len(sets), console())
-    # Six crops would stretch the axes that day and night share.
+    # Three sets side by side are too small to read on a page.
     for path in describe.draw(sets[:2], folder / "describe", samples=True, limit=200, seed=SEED):
         console().print(f"  {path}", soft_wrap=True)
 
@@ -71,7 +71,7 @@ def evaluate(folder: Path) -> None:
     from benchmark import environment, evaluation, features, manifest, resolve, results, strata
 
     begin, started = time.monotonic(), datetime.datetime.now(datetime.UTC)
-    split = manifest.read(folder / "street-night" / "split.parquet")
+    split = manifest.read(folder / SPLIT)
     lists, vectors = resolve.resolve(split), features.read(folder / "features")
     inputs = results.run_inputs(
         **{name: vectors.facts[name] for name in ("method", "config", "seed", "train_sets")},
@@ -89,7 +89,7 @@ def evaluate(folder: Path) -> None:
         "config_id": results.config_id(inputs),
         "status": "ok",
         "provenance": "ran_here",
-        "eval_set": EVAL_SET,
+        "eval_set": str(split.column("source")[0]),
         "eval_labels_sha256": split.labels_sha256,
         "eval_data_sha256": split.data_sha256,
         "features_sha256": durable.read_json(folder / "features" / "features.json")["features_sha256"],

@@ -29,7 +29,7 @@ def table(bundle: Bundle) -> "Table":
         scores = [f"{100 * cell[name]['value']:.1f}" for name in (*METRICS, "chance_mAP")]
         counts = [str(cell["mAP"][name]) for name in ("n_query", "n_id", "n_pos_pairs")]
         view.add_row(scheme.split("@")[0], level, *scores, *counts)
-    view.caption = "Under 30 identities: no interval. A stand-in world: this says nothing about real night."
+    view.caption = "Under 30 identities: no interval. A procedural world: this says nothing about real night."
     return view
 
 

@@ -2,22 +2,30 @@
 
 from pathlib import Path
 
-SEED = 0
+SEED, PRESET = 0, "demo"
 
 
 def street(folder: Path) -> None:
-    """Draw a stand-in world by day: 24 flat figures before 4 cameras."""
-    from synthesis.street import stand_in
+    """Render a small street by day and by its true night: 24 people before 8 cameras."""
+    from benchmark.console import say
+    from benchmark.executors import serial
+    from synthesis.street import config, sheet, write
+    from synthesis.street.order import Order
 
-    stand_in.write(folder / "street-day", SEED)
+    order = Order(config.load(PRESET), SEED, PRESET)
+    record, _ = write.write(order, folder / "street", serial)
+    for row, levels in {"sizes": record["sizes"], **record["light"]}.items():
+        said = ", ".join(f"{number} {level}" for level, number in levels.items())
+        say(f"  {row}: {said}")
+    say(f"  {sheet.write(order, folder / 'street')}")
 
 
 def night(folder: Path) -> None:
-    """Make its stand-in night: the same pictures with less light."""
+    """Make a stand-in night of the day: the same pictures with less light."""
     from benchmark import manifest
     from synthesis import generate
 
-    generate.write(manifest.read(folder / "street-day" / "manifest.parquet"), folder / "street-night", SEED)
+    generate.write(manifest.read(folder / "street" / "day.parquet"), folder / "synthetic-night", SEED)
 
 
 STEPS = {"street": street, "night": night}

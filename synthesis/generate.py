@@ -11,6 +11,7 @@ from benchmark.columns import MEASURED
 from benchmark.manifest import Manifest
 
 RANGE = (-7.0, -0.5)  # stops
+OWN = ("image_id", "source", "mask", *MEASURED)  # what a picture does not share with its parent
 
 
 def darken(picture: images.Picture, stops: float) -> images.Picture:
@@ -27,8 +28,8 @@ def write(day: Manifest, folder: Path, seed: int) -> Manifest:
     for row, stops in enumerate(exposure):
         root, path = day.file(row)
         images.save(folder / path, darken(images.load(root, path), float(stops)), sync=False)
-    kept = {name: day.table[name] for name in day.table.column_names if name not in (*MEASURED, "image_id", "source")}
-    source = str(day.column("source")[0]).replace("day", "night")
+    kept = {name: day.table[name] for name in day.table.column_names if name not in OWN}
+    source = f"{day.column('source')[0]}+darker"
     parents, scenes = day.table["image_id"], pc.coalesce(day.table["scene"], day.table["image_id"])
     kept |= {"parent": parents, "scene": scenes, "exposure": pa.array(exposure, pa.float32())}
     night = manifest.build(kept | {"time": ["night"] * len(day)}, source, folder)

@@ -51,6 +51,11 @@ def run(*words: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
         (["data", "strata", "set.parquet"], "run `luxreid data measure` first"),
         (["data", "export", "set.parquet", "--format", "mot", "--out", "x"], "allowed: market, night600"),
         (["data", "check", "set.parquet", "--reader", "none"], "no reader is called 'none'"),
+        (["synth", "street"], "Missing option '--out'"),
+        (["synth", "street", "--out", "full"], "full: holds something else, such as mine.txt"),
+        (["synth", "street", "--out", "set.parquet"], "set.parquet: is a file; name a folder"),
+        (["synth", "street", "--out", "world", "--preset", "night60"], "did you mean 'night600'?"),
+        (["synth", "street", "--out", "world", "--set", "identities=0"], "identities = 0"),
         (["demo", "--out", "full"], "holds something else"),
         (["demo", "--out", "full", "--again"], "holds something else"),
     ],
@@ -125,7 +130,7 @@ def test_a_reader_that_goes_away_is_nobodys_mistake(tmp_path: Path) -> None:
 def test_a_demo_killed_in_its_first_step_goes_on_and_again_spares_what_is_a_persons(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "luxreid", "demo"]
     child = subprocess.Popen(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE)
-    while not (tmp_path / "demo" / "street-day").exists():
+    while not (tmp_path / "demo" / "street" / "day").exists():
         time.sleep(0.01)
         assert child.poll() is None
     child.send_signal(signal.SIGKILL)

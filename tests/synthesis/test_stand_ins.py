@@ -1,19 +1,13 @@
-"""The stand-in street and night keep the promises that the real ones will keep."""
+"""The stand-in night keeps the promises that the real one will keep."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmark import images, manifest
+from benchmark import executors, images, manifest, measure
+from benchmark.manifest import Manifest
 from synthesis import generate
-from synthesis.street import stand_in
-
-
-def test_a_crop_is_a_function_of_its_names_and_people_differ() -> None:
-    assert np.array_equal(stand_in.crop(0, 3, 2, 1), stand_in.crop(0, 3, 2, 1))
-    assert len({stand_in.figure(0, person) for person in range(1, 25)}) == 24
-    assert stand_in.figure(0, 1) != stand_in.figure(1, 1)
 
 
 @pytest.mark.parametrize("stops", [-0.5, -3.0, -7.0])
@@ -27,12 +21,29 @@ def test_less_light_is_that_much_less_in_linear_light(stops: float) -> None:
 
 
 def test_night_inherits_who_where_and_what_and_replays_byte_for_byte(tmp_path: Path) -> None:
-    stand_in.write(tmp_path / "street-day", 0)
-    day = manifest.read(tmp_path / "street-day" / "manifest.parquet")
+    day = small_day(tmp_path / "day")
     nights = [generate.write(day, tmp_path / name, 0) for name in ("one", "two")]
     assert nights[0].table.equals(nights[1].table)
     one, two = (sorted((tmp_path / name).rglob("*.jpg")) for name in ("one", "two"))
     assert [file.read_bytes() for file in one] == [file.read_bytes() for file in two]
-    assert nights[0].table["parent"].to_pylist() == day.table["image_id"].to_pylist()
+    night = nights[0].table
+    assert night["parent"].to_pylist() == day.table["image_id"].to_pylist()
     assert set(nights[0].column("time")) == {"night"}
-    assert nights[0].table["id_space"].equals(day.table["id_space"])
+    for name in ("id_space", "pid", "camid", "scene", "attributes", "look_alike"):
+        assert night[name].equals(day.table[name]), name
+    # A mask lies below the day's folder, and what was measured there is not measured here.
+    assert "mask" not in night.column_names
+    assert night["sha256"].null_count == night["width"].null_count == len(night)
+    assert not set(nights[0].roots) & set(day.roots)
+
+
+def small_day(folder: Path) -> Manifest:
+    """Write a few pictures with all that a street's manifest says."""
+    names = [f"day/{pid:04d}/c1_{frame:03d}.jpg" for pid in (1, 2) for frame in (0, 1)]
+    for step, path in enumerate(names):
+        images.save(folder / path, np.full((16, 8, 3), 90 + 20 * step, np.uint8))
+    rows: dict[str, object] = {"path": names, "mask": [path.replace("day", "mask") for path in names]}
+    rows |= {"pid": [1, 1, 2, 2], "camid": [1] * 4, "time": ["day"] * 4, "id_space": ["street-x-s0"] * 4}
+    rows |= {"scene": [f"street-x-s0/{name}" for name in names], "look_alike": [False, False, True, True]}
+    made = manifest.build(rows | {"attributes": ["hat: cap"] * 4}, "street-x-s0-day", folder)
+    return measure.measure(made, folder / "shards", executors.serial)
