@@ -18,6 +18,7 @@ from benchmark import images, keyed
 from benchmark.images import Picture
 from synthesis.street import sensor as kernels
 from synthesis.street.config import Quality, Range, World
+from synthesis.street.draws import size_eighth
 from synthesis.street.scene import FRAME_HEIGHT, FRAME_WIDTH
 
 Light = NDArray[np.float32]  # height x width x 3, linear RGB
@@ -31,9 +32,9 @@ MOST_BALANCE = 8.0  # white balance multiplies no colour by more
 NARROW, FAR, FAR_SHARE = 10.0, 70.0, 0.4  # the veil's two widths, in pixels of the frame, and the wide one's share
 NOISY = 2.0  # gain from which demosaicing looks for edges only where quality asks for it: most that it finds is noise
 MOST_REACH = 12  # pixels to either side that the lens blurs over
-# How bright places are laid out over any eight cameras in a row, so that both the cameras that look across and those
-# that look down get dark and bright ones.
-PLACES_OF_LIGHT = (0, 6, 3, 5, 7, 1, 4, 2)
+# How bright cameras are, by the eighth of the sizes that they stand in: small, medium and big ones are dark as well as
+# bright, for otherwise a light level would be a size.
+LIGHT_BY_SIZE = (6, 1, 3, 7, 0, 4, 2, 5)
 LUMA = (0.299, 0.587, 0.114)
 
 
@@ -116,14 +117,14 @@ def sensor(world: World, seed: int, camid: int) -> Sensor:
     noise, bits = draw("noise", *ranges.noise), 10 if draw("bits") < 0.5 else 12
     return Sensor(
         camid=camid,
-        softness=draw("softness", 0.45, 0.85),
-        veil=spread("veil", (0.015, 0.06)),
+        softness=draw("softness", 0.6, 0.95),
+        veil=spread("veil", ranges.veil),
         vignetting=draw("vignetting", 0.1, 0.4),
         red=draw("red", 0.5, 0.66),
         blue=draw("blue", 0.44, 0.6),
         crosstalk=draw("crosstalk", 0.05, 0.12),
         full_well=draw("full well", 8000.0, 14000.0),
-        gain=spread("gain", (7.0, 18.0)),
+        gain=spread("gain", ranges.gain),
         limit=spread("limit", (12.0, 40.0)),
         seconds=spread("seconds", ranges.blur),
         read=0.9 * noise,
@@ -138,12 +139,12 @@ def sensor(world: World, seed: int, camid: int) -> Sensor:
         blue_balance=draw("blue balance", *ranges.balance),
         adaptation=draw("adaptation", 0.3, 0.7),
         saturation=draw("saturation", 0.9, 1.2),
-        fading=draw("fading", 0.15, 0.5),
-        knee=draw("knee", 1.5, 6.0),
+        fading=draw("fading", *ranges.fading),
+        knee=draw("knee", *ranges.knee),
         contrast=draw("contrast", 0.0, 0.5),
         toe=draw("toe", 0.005, 0.03),
-        smoothing=draw("smoothing", 1.0, 3.0),
-        sharpening=draw("sharpening", 0.6, 2.4),
+        smoothing=draw("smoothing", *ranges.smoothing),
+        sharpening=draw("sharpening", *ranges.sharpening),
         quality=round(draw("quality", *ranges.quality)),
         lightness=_lightness(world, seed, camid, draw("lightness")),
         pattern=int(keyed.bits(seed, key, "sensor pattern")) >> 11,
@@ -152,9 +153,8 @@ def sensor(world: World, seed: int, camid: int) -> Sensor:
 
 def _lightness(world: World, seed: int, camid: int, within: float) -> float:
     """Spread what the cameras' metering aims at evenly in logarithm: any eight in a row stand in different eighths."""
-    start = int(8 * keyed.uniform(seed, keyed.key(f"street\n{world.space}\ncameras"), "lightness"))
     low, high = world.cameras.lightness
-    return float(low * (high / low) ** ((PLACES_OF_LIGHT[(camid - 1 + start) % 8] + within) / 8))
+    return float(low * (high / low) ** ((LIGHT_BY_SIZE[size_eighth(seed, world.space, camid)] + within) / 8))
 
 
 def exposure_for(

@@ -70,10 +70,22 @@ class Cameras(Strict):
     """JPEG quality of the stored pictures."""
     noise: Range = (0.7, 1.5)
     """The sensors' read noise, relative to the usual one."""
-    lightness: Levels = (13.0, 105.0)
+    lightness: Levels = (13.0, 85.0)
     """What the cameras' metering brings an empty place to by night, 0 to 255; evenly spread, in logarithm."""
     blur: Range = (0.01, 0.04)
     """Exposure time at night, seconds: people smear as they walk."""
+    veil: Lengths = (0.015, 0.06)
+    """Share of the light that a lens scatters widely."""
+    gain: Lengths = (7.0, 18.0)
+    """Amplification at night: the larger, the fewer electrons a picture is made of."""
+    knee: Lengths = (1.5, 6.0)
+    """Tone curve: the smaller, the brighter the shadows."""
+    fading: Range = (0.15, 0.5)
+    """Share of the colours that the night's amplification takes."""
+    smoothing: Range = (1.0, 3.0)
+    """Noise reduction: codes below which detail counts as noise, by day."""
+    sharpening: Range = (0.3, 1.2)
+    """Sharpening, which leaves halos."""
 
 
 class Lamps(Strict):

@@ -48,6 +48,12 @@ class Draws:
         return words[min(place, len(words) - 1)]
 
 
+def size_eighth(seed: int, space: str, camid: int) -> int:
+    """Say in which eighth of the sizes a camera sees people: any eight in a row are in eight different ones."""
+    # 5/8 is the golden ratio of eighths: the first few cameras are spread, too, and both parities get all sizes.
+    return (5 * (camid - 1) + int(8 * Draws.of(seed, space, "cameras").between("size"))) % 8
+
+
 def spread(seed: int, scope: tuple[object, ...], name: str, numbers: ArrayLike, step: float) -> NDArray[np.float64]:
     """Give numbered things values in [0, 1) whose share below any bound is close to that bound."""
     values: NDArray[np.float64] = (Draws.of(seed, *scope).between(name) + np.asarray(numbers) * step) % 1.0

@@ -8,7 +8,7 @@ import numpy as np
 
 from synthesis.street import lamps, looks, scene
 from synthesis.street.config import World
-from synthesis.street.draws import Draws
+from synthesis.street.draws import Draws, size_eighth
 from synthesis.street.lamps import Lamp, Room
 from synthesis.street.scene import Array, Illumination, Solids, View
 from synthesis.street.stage import Sign, Stage
@@ -117,10 +117,8 @@ def wanted_look(world: World, seed: int, camid: int) -> str:
 
 def wanted_size(world: World, seed: int, camid: int) -> float:
     """Spread the cameras' sizes evenly in logarithm: any eight in a row stand in eight different eighths."""
-    # 5/8 is the golden ratio of eighths: the first few cameras are spread, too, and both parities get all sizes.
-    start = int(8 * Draws.of(seed, world.space, "cameras").between("size"))
     within = Draws.of(seed, world.space, "camera", camid).between("size")
-    share = ((5 * (camid - 1) + start) % EIGHTHS + within) / EIGHTHS
+    share = (size_eighth(seed, world.space, camid) + within) / EIGHTHS
     low, high = world.cameras.size
     return float(low * (high / low) ** share)
 

@@ -35,6 +35,7 @@ from synthesis.street.table import Time
 from synthesis.street.trace import Rendering, trace
 
 DAYLIGHT = 118.0  # what metering aims at by day, 0 to 255
+METERING = 0.7  # stops by which the night's exposure of a walk differs from the camera's own, at most
 COARSE = 40  # pixels of the frame for one that metering looks at
 DARK = Illumination(np.zeros((0, LIGHT)), np.zeros(3), np.zeros(3))
 WAIST = 0.95  # metres: where a body's movement is looked at
@@ -147,7 +148,12 @@ def _smear(shot: Shot, view: View, seconds: float) -> tuple[float, float] | None
 
 def exposure(world: World, seed: int, shot: Shot, time: Time) -> camera.Exposure:
     """Say how the camera exposes: by night as the empty place needs it, by day as the light of the walk does."""
-    return _metered(world, seed, shot.camid, shot.track if time == "day" else "", time)[0]
+    exposed = _metered(world, seed, shot.camid, shot.track if time == "day" else "", time)[0]
+    if time == "day":
+        return exposed
+    # Metering follows what else is in the frame: it is not the same for every walk past a camera.
+    wanders = METERING * (2 * float(keyed.uniform(seed, keyed.key(shot.track), "metering")) - 1)
+    return exposed._replace(electrons=exposed.electrons * 2**wanders)
 
 
 def cast(world: World, seed: int, shot: Shot, time: Time) -> tuple[float, float, float]:

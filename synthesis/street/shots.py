@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmark import keyed
 from synthesis.street import occluders, places
-from synthesis.street.config import MOST_IDENTITIES, Difficulty, World, name
+from synthesis.street.config import MOST_CAMERAS, MOST_FRAMES, MOST_IDENTITIES, Difficulty, World, name
 from synthesis.street.draws import GOLDEN, ROOT_2, ROOT_7, Draws, spread
 from synthesis.street.people import Person, person
 from synthesis.street.scene import AXIS, RA, RB, SQUASH, A, Array, B, Pose, Solids
@@ -56,7 +56,7 @@ class Shot:
     camid: int
     frame: int
     seconds: float  # since the walk began
-    timestamp: float  # since the recording began
+    timestamp: float  # since the recording began; no two walks share a moment
     pose: Pose
     speed: float  # metres per second, along the pose's heading
     occluder: Occluder | None
@@ -127,7 +127,7 @@ KINDS: dict[Thing, Kind] = {
     "pole": Kind(25, 0.10, 0.5),
     "bush": Kind(17, 0.55, 1.0),
     "bin": Kind(12, 0.30, 0.7),
-    "car": Kind(16, 1.75, 1.5),
+    "car": Kind(6, 1.75, 1.5),
     "bicycle": Kind(4, 0.80, 0.7),
     "fence": Kind(4, 0.80, 0.6),
     "person": Kind(22, 0.28, 0.7, 1.2),
@@ -225,7 +225,7 @@ def shots(world: World, seed: int, walk: Walk) -> tuple[Shot, ...]:
     poses = _poses(draws, motion, person(world, seed, walk.pid), seconds)
     things = _occluders(world, seed, walk, draws, motion, place.view.eye, seconds)
     margins = _margins(world, seed, walk, draws)
-    begin, track = math.floor(draws.between("begin", 0, 3600)), "\n".join(["street", world.space, "walk"])
+    begin, track = _begin(world, walk), "\n".join(["street", world.space, "walk"])
     start, key = f"{name(world, seed)}/{walk.pid}/{walk.camid}", f"{track}\n{walk.pid}\n{walk.camid}"
     return tuple(
         Shot(
@@ -243,6 +243,16 @@ def shots(world: World, seed: int, walk: Walk) -> tuple[Shot, ...]:
         )
         for frame, (second, pose, thing, sides) in enumerate(zip(seconds.tolist(), poses, things, margins, strict=True))
     )
+
+
+def _begin(world: World, walk: Walk) -> float:
+    """Give every walk a time of its own, long enough for the longest, and as long again for its night."""
+    return 2 * MOST_FRAMES * world.interval * (MOST_CAMERAS * (walk.pid - 1) + walk.camid - 1)
+
+
+def night_begins(world: World) -> float:
+    """Say how much later than its day the night of a walk is."""
+    return MOST_FRAMES * world.interval
 
 
 def _motion(draws: Draws, ground: places.Walked) -> Motion:

@@ -18,7 +18,7 @@ from synthesis.street import camera, lamps, places, scene
 from synthesis.street.config import World, name
 from synthesis.street.people import PALETTE, Colour, Person, person
 from synthesis.street.scene import Array, Illumination
-from synthesis.street.shots import Shot
+from synthesis.street.shots import Shot, night_begins
 
 Time = Literal["day", "night"]
 SCHEMA = "street-truth/1"
@@ -69,7 +69,9 @@ def pictures(
         "look_alike": [copies[shot.pid].look_alike_of > 0 for shot in shots],
         "attributes": [_described(copies[shot.pid]) for shot in shots],
     }
-    columns |= {key: [getattr(shot, key) for shot in shots] for key in ("pid", "camid", "frame", "timestamp")}
+    columns |= {key: [getattr(shot, key) for shot in shots] for key in ("pid", "camid", "frame")}
+    later = night_begins(world) if time == "night" else 0.0
+    columns["timestamp"] = [shot.timestamp + later for shot in shots]
     columns |= {key: boxes[:, place].astype(np.float32) for place, key in enumerate(BOX[:4])}
     if found:
         columns |= {key: [one.measures[time][key] for one in found] for key in found[0].measures[time]}

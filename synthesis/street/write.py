@@ -54,15 +54,30 @@ def write(order: Order, out: Path, execute: Executor) -> tuple[dict[str, Any], b
     """
     plan = order.plan()
     ledger = durable.Ledger(out / SHARDS, durable.sha256(durable.canonical(plan)))
-    if not claim(out, plan):
+    if not (claim(out, plan) and _is_whole(order, out)):
         with durable.locked(ledger.folder / "lock"):
-            if not claim(out, plan):  # another process may have been faster
+            if not (claim(out, plan) and _is_whole(order, out)):  # another process may have been faster
                 ledger.commit(BEGUN, **plan)
+                (out / RECORD).unlink(missing_ok=True)  # of a world that lost files since
                 record = _write(order, plan, out, ledger, execute)
                 shutil.rmtree(ledger.folder, ignore_errors=True)
                 return record, True
     shutil.rmtree(ledger.folder, ignore_errors=True)
     return durable.read_json(out / RECORD), False
+
+
+def _is_whole(order: Order, out: Path) -> bool:
+    """Say whether a finished world still has its files."""
+    if not (out / TRUTH).is_file():
+        return False
+    for time in order.world.times:
+        if not (out / f"{time}.parquet").is_file():
+            return False
+        pictures = manifest.read(out / f"{time}.parquet").table
+        files = [path for name in ("path", "mask") for path in pictures[name].to_pylist()] if order.pictures else []
+        if not all((out / path).is_file() for path in files):
+            return False
+    return True
 
 
 def _write(order: Order, plan: dict[str, Any], out: Path, ledger: durable.Ledger, execute: Executor) -> dict[str, Any]:

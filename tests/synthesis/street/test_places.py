@@ -37,9 +37,13 @@ def test_a_place_is_a_function_of_seed_and_camera_only() -> None:
 
 
 def test_other_seeds_cameras_and_spaces_are_other_places() -> None:
-    eyes = {tuple(place(WORLD, seed, camid).view.eye) for seed in (0, 1) for camid in (1, 2, 9)}
-    eyes.add(tuple(place(World(space="held"), 0, 1).view.eye))
-    assert len(eyes) == 7
+    made = [place(WORLD, seed, camid) for seed in (0, 1) for camid in (1, 2, 9)] + [place(World(space="held"), 0, 1)]
+    # Each of these comes from draws of its own: none may forget the seed.
+    assert len({tuple(one.view.eye) for one in made}) == 7
+    assert len({one.lamps[0] for one in made}) == 7
+    assert len({one.rectangles.tobytes() for one in made}) == 7
+    assert len({one.surfaces.tobytes() for one in made}) == 7
+    assert len({one.town.tobytes() for one in made}) == 7
 
 
 @pytest.mark.parametrize("difficulty", ["easy", "hard"])

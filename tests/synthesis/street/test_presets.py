@@ -45,10 +45,12 @@ def test_dev_held_and_the_default_share_no_prior_of_camera_or_lamp() -> None:
             assert alike <= {"count"}
     lamps = [family for world in worlds[1:] for family in world.lamps.kelvin]
     assert not any(low < other and start < high for (low, high), (start, other) in itertools.combinations(lamps, 2))
-    dev, held = worlds[1].cameras, worlds[2].cameras
-    assert dev.focal[1] < held.focal[0]
-    assert dev.downward[1] < held.downward[0]
-    assert dev.noise[1] < held.noise[0]
+    # Whatever is tuned on one of the two must not be tuned on the other: only sizes and light levels span alike.
+    alike = {"count", "size", "lightness", "kelvin", "signs", "headlights"}
+    for first, second in ((worlds[1].cameras, worlds[2].cameras), (worlds[1].lamps, worlds[2].lamps)):
+        for name in set(type(first).model_fields) - alike:
+            (low, high), (other, top) = getattr(first, name), getattr(second, name)
+            assert high < other or top < low, name
 
 
 # Another value for every key of a world.
@@ -57,7 +59,9 @@ OTHER: dict[str, Any] = {
     "height": 64, "quality": "full", "difficulty": "hard", "look_alikes": 0.5, "occluded": 0.9, "space": "elsewhere",
     "cameras.count": 6, "cameras.focal": (900.0, 950.0), "cameras.size": (60.0, 90.0), "cameras.parallel": (1.0, 1.1),
     "cameras.downward": (3.0, 3.1), "cameras.balance": (1.0, 1.0), "cameras.quality": (50, 51),
-    "cameras.noise": (0.0, 0.1), "cameras.lightness": (5.0, 6.0), "cameras.blur": (0.0, 0.1), "lamps.count": (0, 1),
+    "cameras.veil": (0.1, 0.2), "cameras.gain": (30.0, 40.0), "cameras.knee": (9.0, 9.5), "cameras.fading": (0.9, 1.0),
+    "cameras.smoothing": (5.0, 6.0), "cameras.sharpening": (2.0, 3.0), "cameras.noise": (0.0, 0.1),
+    "cameras.lightness": (5.0, 6.0), "cameras.blur": (0.0, 0.1), "lamps.count": (0, 1),
     "lamps.height": (3.0, 3.1), "lamps.power": (0.1, 0.2), "lamps.kelvin": ((2000.0, 2100.0),),
     "lamps.ambient": (0.0, 0.0), "lamps.signs": 0.9, "lamps.headlights": 0.9,
 }  # fmt: skip

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from benchmark import images
-from synthesis.street import config, render, shots
+from synthesis.street import camera, config, places, render, shots
 from synthesis.street.config import World
 from synthesis.street.shots import Shot
+from synthesis.street.trace import trace
 
 SMALL = config.load("demo", ["height=48"])
 
@@ -86,6 +87,18 @@ def test_what_stands_before_a_person_hides_a_part_of_them() -> None:
     assert np.median(shares) < 0.7
 
 
+def test_every_picture_has_noise_of_its_own() -> None:
+    """The same light taken as another frame, or as day instead of night, has other noise."""
+    shot = some(SMALL, 40)[0]
+    staged = render.stage(SMALL, 0, shot)
+    seen = trace(staged.scene)
+    twice = [render.photograph(SMALL, 0, shot, staged, seen, "night") for _ in range(2)]
+    later = render.photograph(SMALL, 0, replace(shot, frame=shot.frame + 1), staged, seen, "night")
+    assert (twice[0] == twice[1]).all()
+    assert (later != twice[0]).mean() > 0.3
+    assert abs(later.mean() - twice[0].mean()) < 2
+
+
 def test_a_walking_person_smears_by_night_and_not_by_day() -> None:
     world = config.load("demo", ["height=256", "cameras.blur=[0.1, 0.1]"])
     shot = next(s for s in some(world, 1) if s.speed > 1 and abs(np.sin(s.pose.yaw)) > 0.9 and s.occluder is None)
@@ -114,6 +127,25 @@ def test_every_light_level_holds_a_tenth_of_the_true_night(demo: list[tuple[floa
 def test_every_size_holds_fifteen_hundredths(demo: list[tuple[float, int, float]]) -> None:
     height = np.array([height for _, height, _ in demo])
     assert min(np.mean(height < 100), np.mean((height >= 100) & (height < 200)), np.mean(height >= 200)) >= 0.15
+
+
+def test_a_light_level_is_not_a_size(demo: list[tuple[float, int, float]]) -> None:
+    light = np.digitize([night for night, _, _ in demo], [25.5, 51])
+    size = np.digitize([height for _, height, _ in demo], [100, 200])
+    cells = np.array([[np.sum((light == row) & (size == column)) for column in range(3)] for row in range(3)])
+    # Every size is there in the dark, and in the light, and at least eight of the nine cells hold something.
+    assert (cells > 0).sum() >= 8, cells
+    assert (cells[0] > 0).all(), cells
+    assert abs(np.corrcoef(np.log([one[0] for one in demo]), np.log([one[1] for one in demo]))[0, 1]) < 0.5
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("preset", ["demo", "night600", "dev", "held"])
+def test_dark_cameras_are_small_and_big_ones(preset: str, seed: int) -> None:
+    world = config.load(preset)
+    size = [places.place(world, seed, camid).size for camid in range(1, 9)]
+    light = [camera.sensor(world, seed, camid).lightness for camid in range(1, 9)]
+    assert abs(np.corrcoef(np.log(size), np.log(light))[0, 1]) < 0.3
 
 
 def test_days_are_bright_and_brighter_than_their_nights(demo: list[tuple[float, int, float]]) -> None:

@@ -291,7 +291,7 @@ def first_shots(world: World, seed: int) -> tuple[NDArray[np.int64], dict[str, N
         "hidden": np.array([shot.occluder is not None for shot in rows], float),
     }
     drawn |= {name: np.array([float(shot.margins[side]) for shot in rows]) for side, name in enumerate("lbra")}
-    drawn |= {"time": np.array([shot.timestamp for shot in rows]), "camera": np.array([float(s.camid) for s in rows])}
+    drawn |= {"camera": np.array([float(s.camid) for s in rows])}  # not the time: a recording is of whoever is in it
     views = [places.place(world, seed, shot.camid) for shot in rows]
     drawn |= {
         "focal": np.array([place.view.focal for place in views]),
@@ -353,3 +353,15 @@ def test_look_alikes_are_seen_as_often_and_as_long_as_others() -> None:
         assert frames[inside].mean() == pytest.approx(frames[~inside].mean(), rel=0.08)
         seen = np.mean([views[pid] for pid in copies])
         assert seen == pytest.approx(np.mean(list(views.values())), rel=0.05)
+
+
+def test_no_two_walks_share_a_moment_by_day_or_by_night() -> None:
+    """A camera shows one person at a time, and nobody is before two cameras at once."""
+    world = config.load("night600")
+    later = shots.night_begins(world)
+    spans = []
+    for walk in shots.walks(world, 0)[:400]:
+        rows = shots.shots(world, 0, walk)
+        spans += [(rows[0].timestamp + night, rows[-1].timestamp + night) for night in (0.0, later)]
+    spans.sort()
+    assert all(end < begin for (_, end), (begin, _) in pairwise(spans))

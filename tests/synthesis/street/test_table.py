@@ -63,7 +63,6 @@ def test_day_and_night_are_the_same_people_and_scenes_in_two_sources(taken: list
         "frame",
         "scene",
         "sequence",
-        "timestamp",
         "x",
         "y",
         "w",
@@ -72,6 +71,7 @@ def test_day_and_night_are_the_same_people_and_scenes_in_two_sources(taken: list
         "id_space",
     ):
         assert day.table[name].equals(night.table[name]), name
+    assert (np.array(night.table["timestamp"]) > np.array(day.table["timestamp"])).all()
     assert set(day.column("source")) == {f"{config.name(WORLD, SEED)}-day"}
     assert set(day.column("id_space")) == {config.name(WORLD, SEED)}
     assert set(night.column("time")) == {"night"}

@@ -123,6 +123,30 @@ def test_the_maps_make_the_night_again_and_agree_with_mask_and_truth(home: Path)
         assert (maps["depth"].dtype, maps["night"].dtype) == (np.float32, np.float32)
 
 
+def test_the_whole_bodys_box_holds_what_is_seen_of_it_and_touches_it_where_nothing_hides_it(tmp_path: Path) -> None:
+    """Native pixels: the seen box is the mask's, whole pixels of the frame; the whole one comes from the cones."""
+    world = World(identities=3, views=(1,), frames=(1, 1), cameras=Cameras(count=3), space="whole", occluded=0)
+    made(Order(world, 1, "whole"), tmp_path / "w")
+    for row in truth(tmp_path / "w"):
+        whole = [row["full_x"], row["full_y"], row["full_x"] + row["full_w"], row["full_y"] + row["full_h"]]
+        seen = [row["visible_x"], row["visible_y"]]
+        seen += [row["visible_x"] + row["visible_w"], row["visible_y"] + row["visible_h"]]
+        assert row["occluded"] == 0
+        assert np.abs(np.subtract(whole, seen)).max() < 1.6
+        assert row["x"] <= whole[0] < whole[2] <= row["x"] + row["w"]
+        assert row["y"] <= whole[1] < whole[3] <= row["y"] + row["h"]
+
+
+def test_a_finished_world_that_lost_files_is_made_whole(tmp_path: Path) -> None:
+    before = made(ORDER, tmp_path / "w")
+    lost = sorted(path for path in before if path.startswith(("night/", "mask/")))
+    for path in lost[::3]:
+        (tmp_path / "w" / path).unlink()
+    assert made(ORDER, tmp_path / "w") == before
+    (tmp_path / "w" / "truth.parquet").unlink()
+    assert made(ORDER, tmp_path / "w") == before
+
+
 def test_tables_alone_say_the_same_but_for_what_is_measured(home: Path, tmp_path: Path) -> None:
     alone = made(Order(WORLD, 3, "tiny", pictures=False), tmp_path / "tables")
     assert set(alone) == {"day.parquet", "night.parquet", "truth.parquet", "world.json"}
