@@ -38,12 +38,12 @@ from synthesis.street.bones import (
     put,
     towards,
 )
-from synthesis.street.noise import device
+from synthesis.street.noise import maker
 
 AXLE = 0.045  # how high the wheels of a case are above the ground
 
 
-@device
+@maker
 def arms(build, moment, bones, bends):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Place the arms: they swing against the legs, or do what the hands are there for."""
     first, second = build[ARM_LENGTH], build[FOREARM_LENGTH]
@@ -84,7 +84,7 @@ def arms(build, moment, bones, bends):  # type: ignore[no-untyped-def]  # noqa: 
             _turn_hand(bones, side, -0.5 * sign, 1.0, -0.4)
 
 
-@device
+@maker
 def _swung(build, moment, bones, side, amount):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Give where the wrist of a hanging arm is, and to where its elbow points."""
     sign = 2.0 * side - 1.0
@@ -102,7 +102,7 @@ def _swung(build, moment, bones, side, amount):  # type: ignore[no-untyped-def] 
     return tx, ty, tz, px, py, pz
 
 
-@device
+@maker
 def _hand(bones, side, length):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Place a hand: its `forward` is where the thumb is, its palm looks inwards."""
     fore = bones[FOREARM + side]
@@ -115,14 +115,14 @@ def _hand(bones, side, length):  # type: ignore[no-untyped-def]  # noqa: ANN001,
         _turn_hand(bones, side, -0.35 * (2.0 * side - 1.0), 0.0, 1.0)
 
 
-@device
+@maker
 def _turn_hand(bones, side, fx, fy, fz):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Turn a hand about the forearm until the thumb points as given."""
     hand = bones[HAND + side]
     put(hand, hand[0], hand[1], hand[2], hand[6], hand[7], hand[8], fx, fy, fz)
 
 
-@device
+@maker
 def _raise_hand(bones, side):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Let a hand reach along the cheek to the ear."""
     hand, sign = bones[HAND + side], 2.0 * side - 1.0
@@ -132,7 +132,7 @@ def _raise_hand(bones, side):  # type: ignore[no-untyped-def]  # noqa: ANN001, A
     put(hand, x, y, z, x - ex, y - ey, z - ez, fx, fy, fz)
 
 
-@device
+@maker
 def things(build, bones):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Place what hangs from a hand, or is pulled by it."""
     hand = bones[HAND + int(build[BAG_SIDE])]

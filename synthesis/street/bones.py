@@ -5,7 +5,7 @@ All in b-space, the person's own: right, up, forward, metres, with the origin on
 
 import math
 
-from synthesis.street.noise import device
+from synthesis.street.noise import maker
 
 # Bones: each is a local frame (origin, right, up, forward). Of pairs the left one comes first. TRUNK, PELVIS and CHEST
 # share their origin, the middle of the hips; a limb's bone begins at its upper joint, and `up` points back along it.
@@ -27,14 +27,14 @@ ACTIVITIES = {"walk": WALK, "stand": STAND, "phone": PHONE, "carry": CARRY}
 USUAL_STRIDE = 0.8  # a step relative to the leg for which the curves below hold
 
 
-@device
+@maker
 def unit(x, y, z):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Make a vector one long."""
     length = math.sqrt(x * x + y * y + z * z)
     return x / length, y / length, z / length
 
 
-@device
+@maker
 def put(bone, ox, oy, oz, ux, uy, uz, fx, fy, fz):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Write a frame from its origin, its `up`, and a vector that `forward` comes as near to as it can."""
     ux, uy, uz = unit(ux, uy, uz)
@@ -46,7 +46,7 @@ def put(bone, ox, oy, oz, ux, uy, uz, fx, fy, fz):  # type: ignore[no-untyped-de
     bone[9], bone[10], bone[11] = fx, fy, fz
 
 
-@device
+@maker
 def at(bone, x, y, z):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Give where a point of a bone's frame is."""
     return (
@@ -56,14 +56,14 @@ def at(bone, x, y, z):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     )
 
 
-@device
+@maker
 def towards(bone, x, y, z):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Give where a direction of a bone's frame points."""
     px, py, pz = at(bone, x, y, z)
     return px - bone[0], py - bone[1], pz - bone[2]
 
 
-@device
+@maker
 def limb(upper, lower, sx, sy, sz, tx, ty, tz, first, second, px, py, pz):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Bend a limb of two bones so that it reaches from s to (or towards) t, its middle joint on the side of p.
 

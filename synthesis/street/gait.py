@@ -37,7 +37,7 @@ from synthesis.street.bones import (
     limb,
     put,
 )
-from synthesis.street.noise import device
+from synthesis.street.noise import maker
 
 # Angles over a turn of the gait: hip and knee (flexion) and the foot's pitch (toes up), radians; a row is constant,
 # cosines, sines. A fit to the textbook curves of level walking (Winter, Biomechanics and Motor Control of Human
@@ -57,7 +57,7 @@ HEEL_FLAT, TOES_FLAT = 1.2, 1.5  # how much flatter
 _TOES_BEND = math.radians(38)
 
 
-@device
+@maker
 def _series(row, phase):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     orders = len(row) // 2
     total = row[0]
@@ -66,14 +66,14 @@ def _series(row, phase):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     return total
 
 
-@device
+@maker
 def _below(y, z, radius, flat, pitch):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Give the lowest point of a flattened sphere at (y, z), turned toes up by `pitch` about the origin."""
     cosine, sine = math.cos(pitch), math.sin(pitch)
     return y * cosine + z * sine - radius * math.sqrt((cosine / flat) ** 2 + sine * sine)
 
 
-@device
+@maker
 def _lowest(pitch, scale):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Give how far below the ankle the shoe reaches."""
     heel = _below(HEEL_Y, HEEL_Z, HEEL_R, HEEL_FLAT, pitch)
@@ -84,7 +84,7 @@ def _lowest(pitch, scale):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN2
     return scale * min(heel, ball, root, joint + _below(TIP_Y, TIP_Z, TIP_R, TOES_FLAT, pitch))
 
 
-@device
+@maker
 def _spine(build, moment, height, shift, bones):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Place trunk, pelvis, chest and head."""
     amount, phase = moment[AMOUNT] * build[STRIDE] / USUAL_STRIDE, moment[PHASE]
@@ -109,7 +109,7 @@ def _spine(build, moment, height, shift, bones):  # type: ignore[no-untyped-def]
     bones[HEAD, 0], bones[HEAD, 1], bones[HEAD, 2] = at(bones[HEAD], 0.0, down, 0.0)
 
 
-@device
+@maker
 def legs(build, moment, angles, bones, bends):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Place the legs: the curves of the gait say where the ankles are, and the knees follow.
 
@@ -151,7 +151,7 @@ def legs(build, moment, angles, bones, bends):  # type: ignore[no-untyped-def]  
         _foot(bones, side, build[SHIN_LENGTH], build[FOOT_SCALE], pitch, px, pz)
 
 
-@device
+@maker
 def _foot(bones, side, length, scale, pitch, px, pz):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     x, y, z = at(bones[SHIN + side], 0.0, -length, 0.0)
     cosine, sine = math.cos(pitch), math.sin(pitch)

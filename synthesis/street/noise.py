@@ -4,10 +4,14 @@ Compiled for the kernel; the plain Python below the decorator (`.py_func`) gives
 """
 
 import math
+from typing import Any
 
 import numba
 
-device = numba.njit(nogil=True, error_model="numpy")  # kept by the kernel that calls them, so they keep no cache
+# Nothing that is compiled here makes an array; counting who holds one would cost more than tracing a ray.
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
+device = numba.njit(**OPTIONS)  # kept by the kernel that calls them, so they keep no cache
+maker = numba.njit(nogil=True, error_model="numpy")  # the same for what makes arrays, once a body and not once a ray
 
 
 @device

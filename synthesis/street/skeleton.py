@@ -14,7 +14,7 @@ import numpy as np
 
 from synthesis.street import arms, bones, gait, noise, scene
 from synthesis.street.bones import SHIN, THIGH, TRUNK, YAW, X, Z, at, towards
-from synthesis.street.noise import device
+from synthesis.street.noise import maker
 from synthesis.street.scene import AXIS, CONE, FRAME_SIZE, RA, RB, SQUASH, A, Array, B
 
 # Columns that a cone has besides those of the scene's table: the bones its two ends hang on, and whether it is a drape
@@ -22,7 +22,7 @@ from synthesis.street.scene import AXIS, CONE, FRAME_SIZE, RA, RB, SQUASH, A, Ar
 BONE_A, BONE_B, DRAPE, REST = CONE, CONE + 1, CONE + 2, CONE + 3
 
 
-@device
+@maker
 def _into_world(moment, frames):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Turn all frames from b-space to the world: right is forward times up, so x is mirrored at yaw 0."""
     cosine, sine = math.cos(moment[YAW]), math.sin(moment[YAW])
@@ -35,7 +35,7 @@ def _into_world(moment, frames):  # type: ignore[no-untyped-def]  # noqa: ANN001
         bone[2] += moment[Z]
 
 
-@device
+@maker
 def _follow(rest, frames, cones):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Hang the cones on the frames."""
     for i in range(len(rest)):
@@ -48,7 +48,7 @@ def _follow(rest, frames, cones):  # type: ignore[no-untyped-def]  # noqa: ANN00
         cone[AXIS], cone[AXIS + 1], cone[AXIS + 2] = towards(first, row[AXIS], row[AXIS + 1], row[AXIS + 2])
 
 
-@device
+@maker
 def _seen_from(bone, x, y, z):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Give a point of the world in a bone's frame."""
     dx, dy, dz = x - bone[0], y - bone[1], z - bone[2]
@@ -59,7 +59,7 @@ def _seen_from(bone, x, y, z):  # type: ignore[no-untyped-def]  # noqa: ANN001, 
     )
 
 
-@device
+@maker
 def _wrap(rest, frames, cones):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Widen every drape until it holds both legs, and let it hang between them."""
     trunk = frames[TRUNK]
