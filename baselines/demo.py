@@ -29,7 +29,7 @@ def train(folder: Path) -> None:
     torch.set_num_threads(1)  # two threads on two busy cores are slower than one
     begin, started = time.monotonic(), datetime.datetime.now(datetime.UTC)
     split = manifest.read(folder / "street" / "split.parquet")
-    lists = resolve.resolve(split)
+    lists = resolve.resolve(split, "street-night")
     torch.manual_seed(SEED)
     config = stand_in.Config()
     method = stand_in.build(config, train.world(lists.train, SIZE))

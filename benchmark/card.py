@@ -12,7 +12,7 @@ class Card:
     licence: str = ""
     citation: str = ""
     access: str = ""  # how people get it, and under which conditions
-    # Expected (images, identities) under the names train, query, gallery and all; either number may be None.
+    # Expected (images, identities), either may be None, of a split, query, gallery, all, or a list in `subsets`.
     counts: Mapping[str, tuple[int | None, int | None]] = field(default_factory=dict)
     cameras: int | None = None
     view: str = ""  # the paper's Viewpoint: parallel, downward

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from benchmark import durable, images
 from benchmark.card import Card
+from benchmark.columns import KNOWN
 from benchmark.console import count
 from benchmark.errors import UserError
 from benchmark.executors import Executor
@@ -157,7 +158,7 @@ def _card_lines(manifest: Manifest, card: Card) -> list[str]:
     if card.cameras is not None and cameras != card.cameras:
         lines.append(f"all: {count(cameras, 'camera')}, {card.title} has {card.cameras}")
     if lines and card.note:
-        lines[0] += f" ({card.note})"
+        lines[-1] += f" (what a difference usually means: {card.note})"
     return lines
 
 
@@ -166,4 +167,6 @@ def _part(manifest: Manifest, part: str) -> NDArray[np.bool_]:
         return np.ones(len(manifest), dtype=bool)
     if part in ("query", "gallery"):
         return manifest.column(part).astype(bool)
-    return np.asarray(manifest.column("split") == part, dtype=bool)
+    if part in KNOWN["split"].allowed:
+        return np.asarray(manifest.column("split") == part, dtype=bool)
+    return np.array([part in lists for lists in manifest.table["subsets"].to_pylist()], dtype=bool)

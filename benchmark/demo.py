@@ -9,7 +9,7 @@ from benchmark.errors import UserError
 if TYPE_CHECKING:
     from benchmark.lists import Lists
 
-SEED = 0
+SEED, PROTOCOL = 0, "street-night"
 DAY, NIGHT, SPLIT = (Path("street", f"{name}.parquet") for name in ("day", "night", "split"))
 SYNTHETIC, ANNOTATED = (Path(name, "manifest.parquet") for name in ("synthetic-night", "annotated"))
 
@@ -46,7 +46,7 @@ def split(folder: Path) -> None:
     from benchmark import manifest, splits
     from benchmark.console import say
 
-    night = splits.by_identity(manifest.read(folder / NIGHT), SEED)
+    night = splits.split(manifest.read(folder / NIGHT), "night600", SEED)
     manifest.write(night, folder / SPLIT)
     say(f"  {int((night.column('split') == 'train').sum())} train, {int(night.column('query').sum())} queries")
 
@@ -72,7 +72,7 @@ def evaluate(folder: Path) -> None:
 
     begin, started = time.monotonic(), datetime.datetime.now(datetime.UTC)
     split = manifest.read(folder / SPLIT)
-    lists, vectors = resolve.resolve(split), features.read(folder / "features")
+    lists, vectors = resolve.resolve(split, PROTOCOL), features.read(folder / "features")
     inputs = results.run_inputs(
         **{name: vectors.facts[name] for name in ("method", "config", "seed", "train_sets")},
         lists_sha256=lists.lists_sha256,
@@ -104,19 +104,10 @@ def evaluate(folder: Path) -> None:
 
 def _how(lists: "Lists") -> dict[str, Any]:
     """Say by which rules the stand-in evaluator scores."""
-    from benchmark.resolve import PROTOCOL
-
-    return {
-        "lists_sha256": lists.lists_sha256,
-        "protocol_id": lists.protocol,
-        "protocol_sha256": lists.protocol_sha256,
+    return lists.facts() | {
         "ap_variant": "discrete",
         "tie_rule": "pessimistic",
-        "invalid_query_policy": PROTOCOL["invalid_queries"],
-        "junk_rule": "; ".join(PROTOCOL["junk"]),
-        "cmc_kind": PROTOCOL["cmc"],
         "metric": "cosine",
-        "rank_by": PROTOCOL["rank_by"],
         "rerank": "none",
         "flip_tta": False,
         "n_trials": 1,

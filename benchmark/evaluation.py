@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from benchmark import strata
+from benchmark import junk, strata
 from benchmark.errors import UserError
 from benchmark.lists import Lists
 from benchmark.schemas import QUERIES, STRATA
@@ -28,15 +28,16 @@ class Evaluation(NamedTuple):
 
 def evaluate(queries: Floats, gallery: Floats, lists: Lists, schemes: list[Scheme], run_id: str) -> Evaluation:
     """Rank the gallery for every query by cosine and score the ranks."""
+    _require_known(lists)
+    codes, rules = junk.codes(lists.query, lists.gallery), lists.rules.junk
+    junk.require_positives(*codes, rules, lists.protocol)
+    hidden, positive = junk.masks(*codes, rules)
     scores = _normalised(queries) @ _normalised(gallery).T
-    junk, positive = _pairs(lists)
-    rows = [_query(index, scores[index], junk[index], positive[index]) for index in range(len(scores))]
+    rows = [_query(index, scores[index], hidden[index], positive[index]) for index in range(len(scores))]
     facts = {name: lists.query.table[name].to_pylist() for name in ("image_id", "id_space", "pid", "camid")}
     for index, row in enumerate(rows):
         row |= {"run_id": run_id, "trial": lists.trial} | {name: values[index] for name, values in facts.items()}
     valid = np.array([row["n_pos"] > 0 for row in rows])
-    if not valid.any():
-        raise UserError(_no_positive(lists.protocol, junk))
     cells = [cell for scheme in schemes for cell in _cells(scheme, rows, valid, lists, run_id)]
     identities = lists.query.identities()
     headline = _means(rows, valid) | _optimistic(rows, valid) | _macro(rows, valid, identities)
@@ -65,33 +66,15 @@ def chance_precision(positives: int, negatives: int) -> float:
     return ((positives - 1) / (count - 1) * (count - harmonic) + harmonic) / count
 
 
-def _pairs(lists: Lists) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Say for every pair whether it is junk, and whether it is a positive."""
-    query, gallery = (part.frame() for part in (lists.query, lists.gallery))
-
-    def equal(name: str) -> NDArray[np.bool_]:
-        same: NDArray[np.bool_] = query[name].to_numpy()[:, None] == gallery[name].to_numpy()[None, :]
-        return same
-
-    same_identity = equal("id_space") & equal("pid") & (query["pid"].to_numpy() > 0)[:, None]
-    own_copy = equal("image_id") | (equal("sha256") & same_identity)
-    # Place 0 is unknown and equals nothing: a set without cameras would lose every positive.
-    same_place = equal("place") & (query["place"].to_numpy() != 0)[:, None]
-    junk = own_copy | (same_identity & same_place)
-    return junk, same_identity & ~junk
+def _require_known(lists: Lists) -> None:
+    """Refuse what this evaluator would score by another rule than the protocol's."""
+    for name, known in (("cmc", "first"), ("invalid_queries", "skip")):
+        if (found := getattr(lists.rules, name)) != known:
+            raise UserError(f"{lists.protocol}: {name} is {found!r}, this evaluator knows {known!r} only")
 
 
-def _no_positive(protocol: str, junk: NDArray[np.bool_]) -> str:
-    """Say why nothing can be scored, where every pair of one identity is junk."""
-    absent = int((~junk.any(axis=1)).sum())
-    return (
-        f"{protocol}: no query has a positive in the gallery: of {len(junk)} queries, {absent} have an identity that "
-        f"is absent from the gallery, {len(junk) - absent} one that is there only in the same place or as a copy"
-    )
-
-
-def _query(index: int, scores: Floats, junk: NDArray[np.bool_], positive: NDArray[np.bool_]) -> dict[str, Any]:
-    negatives = scores[~junk & ~positive]
+def _query(index: int, scores: Floats, hidden: NDArray[np.bool_], positive: NDArray[np.bool_]) -> dict[str, Any]:
+    negatives = scores[~hidden & ~positive]
     where = np.flatnonzero(positive)
     where = where[np.argsort(-scores[where], kind="stable")]
     # Ties are pessimistic: a negative that scores the same as a positive stands before it.
@@ -106,8 +89,8 @@ def _query(index: int, scores: Floats, junk: NDArray[np.bool_], positive: NDArra
         "inp": len(ranks) / ranks[-1] if found else None,
         "first_rank": int(ranks[0]) if found else 0,
         "n_pos": len(where),
-        "n_junk": int(junk.sum()),
-        "n_gallery_eff": int((~junk).sum()),
+        "n_junk": int(hidden.sum()),
+        "n_gallery_eff": int((~hidden).sum()),
         "pos_ranks": ranks.tolist(),
         "pos_gidx": where.tolist(),
         "n_ties": tied,

@@ -1,13 +1,17 @@
 """`lists/1`: the query and gallery rows that a protocol resolved, which say what a result is comparable with."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from benchmark import durable, strata
 from benchmark.manifest import Manifest
+from benchmark.protocol import Rules
 from benchmark.schemas import LISTS
+
+_MARKET = Rules()  # the rules of Market-1501, where nothing else is said
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +23,22 @@ class Lists:
     gallery: Manifest
     protocol: str
     protocol_sha256: str
-    trial: int = 0
+    trial: int = 0  # counted from 0
+    rules: Rules = _MARKET
+    notes: tuple[str, ...] = ()  # what resolving found and whoever runs it should read
+
+    def facts(self) -> dict[str, Any]:
+        """Say by which protocol a result was made, in the words of `run/1`."""
+        return {
+            "lists_sha256": self.lists_sha256,
+            "protocol_id": self.protocol,
+            "protocol_sha256": self.protocol_sha256,
+            "junk_rule": self.rules.junk.words,
+            "cmc_kind": self.rules.cmc,
+            "rank_by": self.rules.rank_by,
+            "invalid_query_policy": self.rules.invalid_queries,
+            "n_trials": self.rules.trials.count,
+        }
 
     def table(self) -> pa.Table:
         """Give both lists as one table; `position` counts within a role."""

@@ -20,45 +20,61 @@ class Listing(NamedTuple):
 
 def pictures(root: Path) -> Listing:
     """List the pictures under a folder; hidden files and our own outputs do not count."""
-    if not root.exists():
-        raise UserError(f"{root}: no such folder")
-    if not root.is_dir():
-        raise UserError(f"{root}: is a file, must be the folder of a data set")
+    check_root(root)
     found: list[str] = []
     others = linked = 0
     folders = [""]
     while folders:
         start = folders.pop()
-        for entry in _entries(root, start):
-            name = start + entry.name
+        plain, rest = _entries(root, start)
+        found += [start + name for name in plain]
+        for entry in rest:
             if entry.is_dir(follow_symlinks=False):
-                folders.append(name + "/")
+                folders.append(f"{start}{entry.name}/")
             elif entry.is_dir():
                 linked += 1  # following it could lead out of the root, or round in a circle
             # A link is listed even when its end is gone: dropping it would hide an unmounted disk.
-            elif _is_picture(entry.name) and (entry.is_file() or entry.is_symlink()):
-                found.append(name)
+            elif _is_picture(entry.name) and entry.is_symlink():
+                found.append(start + entry.name)
             else:
                 others += not entry.name.endswith(OUTPUTS)
     return Listing(_encodable(root, sorted(found)), others, linked)
 
 
-def _entries(root: Path, folder: str) -> list["os.DirEntry[str]"]:
+def check_root(root: Path) -> None:
+    """Refuse a root that is no folder."""
+    if not root.exists():
+        raise UserError(f"{root}: no such folder")
+    if not root.is_dir():
+        raise UserError(f"{root}: is a file, must be the folder of a data set")
+
+
+def _entries(root: Path, folder: str) -> tuple[list[str], list["os.DirEntry[str]"]]:
+    """List a folder: the names of its plain pictures, and all else; sets are large, so this loop is kept short."""
+    plain, rest = [], []
     try:
         with os.scandir(root / folder) as entries:
-            return [entry for entry in entries if not entry.name.startswith(".")]
+            for entry in entries:
+                name = entry.name
+                if name.startswith("."):
+                    continue
+                if _is_picture(name) and entry.is_file(follow_symlinks=False):
+                    plain.append(name)
+                else:
+                    rest.append(entry)
     except OSError as error:
         raise UserError(f"{root / folder}: cannot list: {error.strerror or error}") from None
+    return plain, rest
 
 
 def _encodable(root: Path, paths: list[str]) -> list[str]:
-    for path in paths:
-        try:
-            path.encode()
-        except UnicodeEncodeError:
-            raise UserError(f"{root}: the name {path!a} is not UTF-8, no table can hold it; rename it") from None
+    try:
+        "".join(paths).encode()
+    except UnicodeEncodeError:
+        wrong = next(path for path in paths if path != path.encode(errors="replace").decode())
+        raise UserError(f"{root}: the name {wrong!a} is not UTF-8, no table can hold it; rename it") from None
     return paths
 
 
 def _is_picture(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES)
+    return name.endswith(SUFFIXES) or name.lower().endswith(SUFFIXES)

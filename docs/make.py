@@ -98,6 +98,7 @@ def main() -> None:
         (ROOT / "docs" / "pictures").mkdir(exist_ok=True)
         for name in PICTURES:
             shutil.copy(Path(folder) / "demo" / "describe" / name, ROOT / "docs" / "pictures" / name)
+        shutil.copy(Path(folder) / "demo" / "street-sheet.png", ROOT / "docs" / "pictures" / "street.png")
 
 
 if __name__ == "__main__":

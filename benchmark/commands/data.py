@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchmark.commands.duplicates import duplicates
+from benchmark.commands.split import split
 from benchmark.console import console, count, say
 from benchmark.errors import UserError
 
@@ -32,6 +34,8 @@ def commands(readers: "Room", formats: "Room") -> typer.Typer:
     _add_describing(app, readers)
     app.command("measure")(measure)
     app.command("strata")(print_strata)
+    app.command("split")(split)
+    app.command("duplicates")(duplicates)
     _add_export(app, formats)
     app.command("hash")(print_hashes)
     app.command("diff")(diff)

@@ -1,8 +1,7 @@
 """Any tree of pictures whose folders and names say who, where and when, described by a pattern with named fields."""
 
 import re
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -14,9 +13,10 @@ from benchmark.card import Card
 from benchmark.columns import KNOWN
 from benchmark.config import Strict
 from benchmark.errors import UserError, nearest
+from benchmark.grammar import largest, no_picture, refuse_equal_but_for_case, shown, source_name, tree_notes
 from benchmark.images import SUFFIXES
 from benchmark.manifest import Manifest, build
-from benchmark.tree import Listing, pictures
+from benchmark.tree import pictures
 
 CARD = Card(
     title="A tree of folders",
@@ -87,29 +87,28 @@ FIELDS = {
 
 NO_SPLIT = ("none", False)  # what the options of the whole set say when they say nothing
 
-Row = Mapping[str, str]
-Match = Callable[[str], Row | None]
+Fields = Mapping[str, Sequence[str]]
 
 
 def read(root: Path, options: Options) -> Manifest:
     """List the tree and read every row from its path."""
-    match = _compile(options.pattern)
+    expression = _compile(options.pattern)
     _check_options(options)
     listing = pictures(root)
     if not listing.pictures:
-        raise UserError(f"{root}: no picture found; a picture ends in {', '.join(SUFFIXES)}")
-    _refuse_equal_but_for_case(root, listing.pictures)
-    matches = {path: match(path) for path in listing.pictures}
-    rows = {path: fields for path, fields in matches.items() if fields is not None}
-    strange = [path for path, fields in matches.items() if fields is None]
-    if not rows:
-        raise UserError(f"{root}: {_none_fits(root, listing.pictures, match, options.pattern)}")
-    if strange and options.unmatched == "error":
-        raise UserError(f"{root}: {_unmatched(strange, matches, options.pattern)}; --set unmatched=skip skips them")
-    notes = _notes(listing)
+        raise no_picture(root, listing)
+    refuse_equal_but_for_case(root, listing.pictures)
+    paths, fields, strange = _match(expression, listing.pictures)
+    if not paths:
+        raise UserError(f"{root}: {_none_fits(root, strange, expression, options.pattern)}")
+    notes = tree_notes(listing)
     if strange:
-        notes.append(f"skipped: {_unmatched(strange, matches, options.pattern)}")
-    return build(_columns(rows, options), options.source or _slug(root), root, notes)
+        total = len(listing.pictures)
+        text = f"{len(strange)} of {total} names do not fit the pattern {options.pattern!r}: {shown(strange)}"
+        if options.unmatched == "error":
+            raise UserError(f"{root}: {text}; --set unmatched=skip skips them")
+        notes.append(f"skipped: {text}")
+    return build(_columns(paths, fields, options), options.source or source_name(root), root, notes)
 
 
 def _check_options(options: Options) -> None:
@@ -125,21 +124,34 @@ def _check_options(options: Options) -> None:
             raise UserError(f"{said}: split is {options.split}, must be test")
 
 
-def _compile(pattern: str) -> Match:
-    """Turn a pattern into a matcher; the only regular expressions in it are ours."""
+def _compile(pattern: str) -> re.Pattern[str]:
+    """Turn a pattern into one for paths without their ending; the only regular expressions in it are ours."""
     parts = re.split(r"\{([^{}]*)\}", pattern)
     literals, fields = parts[::2], parts[1::2]
     _check_pattern(pattern, literals, fields)
     text = re.escape(literals[0])
     for literal, field in zip(literals[1:], fields, strict=True):
         text += (f"({FIELDS[field]})" if field == "any" else f"(?P<{field}>{FIELDS[field]})") + re.escape(literal)
-    expression = re.compile(text)
+    return re.compile(text)
 
-    def match(path: str) -> Row | None:
-        found = expression.fullmatch(path.rpartition(".")[0])
-        return found.groupdict() if found else None
 
-    return match
+def _fits(expression: re.Pattern[str], path: str) -> re.Match[str] | None:
+    return expression.fullmatch(path.rpartition(".")[0])
+
+
+def _match(expression: re.Pattern[str], paths: Sequence[str]) -> tuple[list[str], Fields, list[str]]:
+    """Sort paths into those that fit, with the fields of them all, and the others."""
+    fitting: list[str] = []
+    values: list[str] = []  # of all groups of all paths in one flat list: tuples would wake the garbage collector
+    strange: list[str] = []
+    for path in paths:
+        if found := _fits(expression, path):
+            values.extend(found.groups())
+            fitting.append(path)
+        else:
+            strange.append(path)
+    fields = {name: values[place - 1 :: expression.groups] for name, place in expression.groupindex.items()}
+    return fitting, fields, strange
 
 
 def _check_pattern(pattern: str, literals: list[str], fields: list[str]) -> None:
@@ -160,27 +172,26 @@ def _check_pattern(pattern: str, literals: list[str], fields: list[str]) -> None
         raise UserError(f"{where}: leave the ending out; every picture's ending is taken")
 
 
-def _columns(rows: Mapping[str, Row], options: Options) -> dict[str, object]:
+def _columns(paths: Sequence[str], fields: Fields, options: Options) -> dict[str, object]:
     """Turn the fields of all rows into the columns of a manifest."""
-    count = len(rows)
-    fields = {name: [row[name] for row in rows.values()] for name in next(iter(rows.values()))}
-    columns: dict[str, object] = {"path": list(rows)}
+    count = len(paths)
+    columns: dict[str, object] = {"path": paths}
     columns |= {name: [getattr(options, name)] * count for name in ("time", "modality", "object")}
     columns |= {name: fields[name] for name in ("sequence", "time", "modality") if name in fields}
-    columns |= {name: _numbers(name, fields[name], list(rows)) for name in _NUMBERS if name in fields}
+    columns |= {name: _numbers(name, fields[name], paths) for name in _NUMBERS if name in fields}
     if "label" in fields:
         known = {label: number for number, label in enumerate(sorted(set(fields["label"])), 1)}
         columns |= {"label": fields["label"], "pid": [known[label] for label in fields["label"]]}
     elif options.shift_pid:
         shifted = [str(int(pid) + options.shift_pid) if pid != "-1" else pid for pid in fields["pid"]]
-        columns |= {"label": fields["pid"], "pid": _numbers("pid", shifted, list(rows))}
+        columns |= {"label": fields["pid"], "pid": _numbers("pid", shifted, paths)}
     columns |= _roles(fields.get("split"), np.asarray(columns["pid"]) > 0, options)
     if options.id_space is not None:
         columns["id_space"] = [options.id_space] * count
     return columns
 
 
-def _roles(words: list[str] | None, known: NDArray[np.bool_], options: Options) -> dict[str, object]:
+def _roles(words: Sequence[str] | None, known: NDArray[np.bool_], options: Options) -> dict[str, object]:
     """Say of every picture its split and its roles: as its own word does, or as the options do of all."""
     if words is not None:
         splits = [SPLITS[word] for word in words]
@@ -190,55 +201,26 @@ def _roles(words: list[str] | None, known: NDArray[np.bool_], options: Options) 
     return {"split": [options.split] * count, "query": queries, "gallery": [options.gallery] * count}
 
 
-def _numbers(name: str, texts: list[str], paths: list[str]) -> list[int]:
+def _numbers(name: str, texts: Sequence[str], paths: Sequence[str]) -> list[int]:
     numbers = [int(text) for text in texts]
-    limit = int(np.iinfo(KNOWN[name].type.to_pandas_dtype()).max)
+    limit = largest(name)
     for number, path in zip(numbers, paths, strict=True):
         if number > limit:
             raise UserError(f"{path}: {name} is {number}, must be at most {limit}")
     return numbers
 
 
-def _refuse_equal_but_for_case(root: Path, paths: list[str]) -> None:
-    counts = Counter(path.lower() for path in paths)
-    twice = [path for path in paths if counts[path.lower()] > 1]
-    if twice:
-        same = [path for path in twice if path.lower() == twice[0].lower()]
-        raise UserError(f"{root}: {same[0]} and {same[1]} differ only in case; one copy of the set would lose a file")
-
-
-def _none_fits(root: Path, paths: list[str], match: Match, pattern: str) -> str:
+def _none_fits(root: Path, paths: Sequence[str], expression: re.Pattern[str], pattern: str) -> str:
     """Say that nothing fits, and look one folder up and one down for the right root."""
     text = f"none of {len(paths)} names fits the pattern {pattern!r}, such as {paths[0]}"
     place = root.resolve() if root.name in ("", "..") else root
-    if any(match(f"{place.name}/{path}") for path in paths):
+    if any(_fits(expression, f"{place.name}/{path}") for path in paths):
         return f"{text}; seen from {place.parent} they fit: give that folder as the root"
     for path in paths:
         first, _, rest = path.partition("/")
-        if match(rest):
+        if _fits(expression, rest):
             return f"{text}; seen from {root / first} they fit: give that folder as the root"
-    if "{pid}" in pattern and any(map(_compile(pattern.replace("{pid}", "{label}")), paths)):
+    labelled = _compile(pattern.replace("{pid}", "{label}")) if "{pid}" in pattern else expression
+    if any(_fits(labelled, path) for path in paths):
         return f"{text}; {{pid}} takes digits only; {{label}} takes any text"
     return text
-
-
-def _unmatched(strange: list[str], all_paths: Mapping[str, object], pattern: str) -> str:
-    shown = ", ".join(strange[:3]) + (", ..." if len(strange) > 3 else "")
-    return f"{len(strange)} of {len(all_paths)} names do not fit the pattern {pattern!r}: {shown}"
-
-
-def _notes(listing: Listing) -> list[str]:
-    notes = []
-    if listing.others:
-        notes.append(f"{listing.others} files that are no pictures are ignored")
-    if listing.linked:
-        notes.append(f"{listing.linked} links to folders are not followed")
-    return notes
-
-
-def _slug(root: Path) -> str:
-    name = (root.resolve() if root.name in ("", "..") else root).name
-    slug = re.sub(r"[^a-z0-9._+-]+", "-", name.lower()).strip("-._+")
-    if not slug:
-        raise UserError(f"{root}: no name for the set can be made from the folder's name; set source")
-    return slug

@@ -174,10 +174,10 @@ def test_the_card_is_compared(tmp_path: Path) -> None:
     assert check(found, Card("Set", counts=right, cameras=2)) == []
     wrong = Card("Set", counts={"train": (3, 1), "gallery": (None, 2), "all": (7, None)}, cameras=3, note="junk is cut")
     assert check(found, wrong) == [
-        "train: 2 images, Set has 3 (junk is cut)",
+        "train: 2 images, Set has 3",
         "gallery: 1 identity, Set has 2",
         "all: 6 images, Set has 7",
-        "all: 2 cameras, Set has 3",
+        "all: 2 cameras, Set has 3 (what a difference usually means: junk is cut)",
     ]
 
 

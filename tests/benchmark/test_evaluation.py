@@ -1,5 +1,6 @@
 """The slow evaluator against hand-made cases, another library, and simulation."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from benchmark import evaluation, manifest, strata
 from benchmark.errors import UserError
 from benchmark.lists import Lists
 from benchmark.manifest import Manifest
+from benchmark.protocol import Rules
 
 
 def person(pid: int, camid: int, copy: str = "", **more: object) -> dict[str, object]:
@@ -99,6 +101,14 @@ def test_no_valid_query_is_an_error_that_says_why() -> None:
     world = lists([person(1, 1), person(8, 1), person(9, 2)], [person(1, 1), person(2, 1)])
     with pytest.raises(UserError, match=r"of 3 queries, 2 have an identity that is absent.* 1 one that is there only"):
         evaluation.evaluate(np.ones((3, 2)), np.ones((2, 2)), world, [], "run")
+
+
+@pytest.mark.parametrize(("name", "value"), [("cmc", "dedup"), ("invalid_queries", "count")])
+def test_rules_that_it_does_not_know_are_refused(name: str, value: str) -> None:
+    world = lists([person(1, 1)], [person(1, 2), person(2, 2)])
+    other = replace(world, rules=Rules.model_validate({name: value}))
+    with pytest.raises(UserError, match=f"test: {name} is '{value}', this evaluator knows"):
+        evaluation.evaluate(np.ones((1, 2)), np.ones((2, 2)), other, [], "run")
 
 
 def test_an_unknown_place_equals_nothing() -> None:

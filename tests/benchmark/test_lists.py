@@ -1,4 +1,4 @@
-"""lists/1, and the stand-in split and protocol on top of it."""
+"""lists/1: who is compared with whom, as a table and as a hash."""
 
 import hashlib
 import json
@@ -6,67 +6,57 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pytest
 
-from benchmark import manifest, resolve, splits
+from benchmark import manifest, resolve
 from benchmark.columns import MEASURED
-from benchmark.errors import UserError
-from benchmark.lists import hash_table
+from benchmark.lists import Lists, hash_table
 from benchmark.manifest import Manifest
-from benchmark.schemas import LISTS
+from benchmark.protocol import Rules
+from benchmark.schemas import LISTS, RUN
 
-PEOPLE, CAMERAS, FRAMES = 10, 3, 4
+PEOPLE, CAMERAS, FRAMES = 6, 3, 4
 
 
-def world(people: int = PEOPLE, *, measured: bool = True) -> Manifest:
-    shots = [(p, c, f) for p in range(1, people + 1) for c in range(1, CAMERAS + 1) for f in range(FRAMES)]
-    person, camera, _ = zip(*shots, strict=True)
-    paths = [f"{p:03d}/c{c}_{f}.jpg" for p, c, f in shots]
-    rows: dict[str, object] = {"path": paths, "pid": list(person), "camid": list(camera)}
-    if measured:
-        numbers = dict.fromkeys(MEASURED, [0.0] * len(paths)) | {"width": [9] * len(paths), "height": [9] * len(paths)}
-        rows |= numbers | {"sha256": [f"{place:064x}" for place in range(len(paths))]}
+def world() -> Manifest:
+    """Half the people train; the first frame of every camera is a query, and stays in the gallery."""
+    shots = [(p, c, f) for p in range(1, PEOPLE + 1) for c in range(1, CAMERAS + 1) for f in range(FRAMES)]
+    count = len(shots)
+    rows: dict[str, object] = dict.fromkeys(MEASURED, [0.0] * count)
+    rows |= {"width": [9] * count, "height": [9] * count, "sha256": [f"{place:064x}" for place in range(count)]}
+    rows |= {"path": [f"{p:03d}/c{c}_{f}.jpg" for p, c, f in shots], "pid": [p for p, _, _ in shots]}
+    rows |= {"camid": [c for _, c, _ in shots], "split": ["train" if p % 2 else "test" for p, _, _ in shots]}
+    rows |= {"query": [p % 2 == 0 and f == 0 for p, _, f in shots], "gallery": [p % 2 == 0 for p, _, _ in shots]}
     return manifest.build(rows, "set", Path("/nowhere"))
 
 
-def test_the_split_parts_identities_and_draws_probes_of_every_view() -> None:
-    split = splits.by_identity(world(), seed=3, probes=2)
-    frame = split.frame()
-    train, test = (set(frame["pid"][frame["split"] == name]) for name in ("train", "test"))
-    assert train.isdisjoint(test)
-    assert len(train) == PEOPLE // 2
-    assert set(frame[frame["query"]].groupby(["pid", "camid"]).size()) == {2}
-    assert frame["gallery"].equals((frame["split"] == "test").rename("gallery").astype("boolean"))
+def moved(rows: Manifest, row: int) -> Manifest:
+    """Move one picture to another camera."""
+    cameras = rows.column("camid").copy()
+    cameras[row] = 77
+    return rows.with_columns(camid=pa.array(cameras))
 
 
-def test_one_more_identity_changes_nobody_elses_probes() -> None:
-    def probes(people: int) -> set[str]:
-        frame = splits.by_identity(world(people), seed=0, probes=1).frame()
-        return set(frame["image_id"][frame["query"]])
-
-    few, many = probes(PEOPLE), probes(PEOPLE + 4)
-    pids = {image.split("/")[1] for image in few} & {image.split("/")[1] for image in many}
-    assert pids
-    assert {i for i in few if i.split("/")[1] in pids} == {i for i in many if i.split("/")[1] in pids}
+def test_positions_count_within_a_role_and_say_which_row() -> None:
+    lists = resolve.resolve(world())
+    table = lists.table()
+    assert table.schema == LISTS
+    for role, part in (("query", lists.query), ("gallery", lists.gallery)):
+        rows = [row for row in table.to_pylist() if row["role"] == role]
+        assert [row["position"] for row in rows] == list(range(len(part)))
+        assert [row["image_id"] for row in rows] == part.column("image_id").tolist()
 
 
 def test_lists_hash_says_who_is_compared_with_whom() -> None:
-    split = splits.by_identity(world(), seed=0)
-    lists = resolve.resolve(split)
-    assert lists.table().schema == LISTS
-    same = resolve.resolve(manifest.Manifest(split.table.slice(0), split.roots))
-    assert lists.lists_sha256 == same.lists_sha256
-    frame = split.frame()
-    first = int(np.flatnonzero(frame["gallery"])[0])
-    moved = split.with_columns(camid=pa.array(frame["camid"].where(frame.index != first, 77).to_numpy(np.int16)))
-    assert resolve.resolve(moved).lists_sha256 != lists.lists_sha256
-    in_train = int(np.flatnonzero(frame["split"] == "train")[0])
-    other = split.with_columns(camid=pa.array(frame["camid"].where(frame.index != in_train, 77).to_numpy(np.int16)))
-    assert resolve.resolve(other).lists_sha256 == lists.lists_sha256
+    rows = world()
+    lists = resolve.resolve(rows)
+    assert lists.lists_sha256 == resolve.resolve(Manifest(rows.table.slice(0), rows.roots)).lists_sha256
+    searched, learnt = (int(np.flatnonzero(part)[0]) for part in (rows.column("gallery"), rows.column("pid") == 1))
+    assert resolve.resolve(moved(rows, searched)).lists_sha256 != lists.lists_sha256
+    assert resolve.resolve(moved(rows, learnt)).lists_sha256 == lists.lists_sha256
 
 
 def test_lists_hash_follows_the_documented_recipe_whatever_the_order() -> None:
-    lists = resolve.resolve(splits.by_identity(world(), seed=0))
+    lists = resolve.resolve(world())
     rows = lists.table().to_pylist()
     names = ["role", "image_id", "sha256", "id_space", "pid", "camid", "place"]
     lines = [json.dumps([row[name] for name in names], separators=(",", ":")) for row in rows]
@@ -77,8 +67,10 @@ def test_lists_hash_follows_the_documented_recipe_whatever_the_order() -> None:
     assert hash_table(lists.table().take(turned)) == expected
 
 
-def test_unmeasured_rows_and_absent_roles_are_errors() -> None:
-    with pytest.raises(UserError, match="run `luxreid data measure` first"):
-        resolve.resolve(splits.by_identity(world(measured=False), seed=0))
-    with pytest.raises(UserError, match="no row has the role 'train'"):
-        resolve.resolve(world())
+def test_lists_made_by_hand_stand_for_the_rules_of_market() -> None:
+    rows = world()
+    by_hand = Lists(rows, rows, rows, "hand", "0" * 64)
+    assert by_hand.rules == Rules()
+    assert by_hand.facts()["junk_rule"] == "own copy; same identity same place"
+    assert by_hand.facts()["protocol_id"] == "hand"
+    assert set(by_hand.facts()) <= set(RUN.names)

@@ -145,7 +145,8 @@ def test_read_measure_check_export_and_read_again(home: Path, tmp_path: Path) ->
         assert run("data", "export", str(night), "--format", layout, "--out", str(out), cwd=tmp_path).returncode == 0
         (out / "manifest.parquet").rename(tmp_path / f"{layout}.parquet")
         (out / "names.csv").rename(tmp_path / f"{layout}.csv")
-        settings = ["--set", f"pattern={pattern}"]
+        # The name of the folder would make it the known set, with another number of pictures.
+        settings = ["--set", f"pattern={pattern}", "--set", "source=mine"]
         done = run("data", "read", "folders", str(out), *settings, "--out", str(out / "m.parquet"), cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         done = run("data", "measure", str(out / "m.parquet"), "--workers", "2", cwd=tmp_path)
