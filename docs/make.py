@@ -30,6 +30,8 @@ def commands_page() -> str:
     readers: Any = luxreid.ROOMS["readers"]
     for reader in readers.names():
         lines += [f"## Options of the reader `{reader}`", "", "Given with `--set key=value`, or in a TOML file.", ""]
+        more = " ".join((readers.load(reader).Options.__doc__ or "").split("\n", 1)[-1].split())
+        lines += [more, ""] if "\n" in (readers.load(reader).Options.__doc__ or "").strip() else []
         options = readers.load(reader).Options.model_fields.items()
         lines += ["| option | default | meaning |", "|---|---|---|", *(_option(*option) for option in options), ""]
     return "\n".join([*lines, *_world_keys()])
@@ -64,7 +66,7 @@ def _key(name: str, field: Any) -> str:  # noqa: ANN401
 
 def _option(name: str, field: Any) -> str:  # noqa: ANN401
     values = ", ".join(f"`{value}`" for value in getattr(field.annotation, "__args__", ()) if isinstance(value, str))
-    shown = str(field.default).lower() if isinstance(field.default, bool) else field.default
+    shown = field.default if isinstance(field.default, str | None) else json.dumps(field.default)
     default = "" if shown is None else f"`{shown}`"
     meaning = " ".join((field.description or "").split()).replace("|", chr(92) + "|") + (
         f" One of {values}." if values else ""

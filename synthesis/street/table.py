@@ -114,6 +114,7 @@ def _metadata(world: World, seed: int) -> dict[str, str]:
         version = "not installed"
     said = {"luxreid.schema": SCHEMA, "version": version, "name": name(world, seed), "preset": world.space}
     said |= {"difficulty": world.difficulty, "quality": world.quality, "seed": str(seed)}
+    said |= {"night_begins": str(night_begins(world))}  # seconds by which a night's timestamps are later
     return said | {"config": world.model_dump_json()}
 
 
