@@ -93,6 +93,8 @@ def _row(parameter: Any) -> str:  # noqa: ANN401
 
 def main() -> None:
     """Write the page, and the pictures of a fresh demo."""
+    from PIL import Image
+
     (ROOT / "docs" / "commands.md").write_text(commands_page())
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "luxreid", "demo", "--out", f"{folder}/demo"]
@@ -100,7 +102,9 @@ def main() -> None:
         (ROOT / "docs" / "pictures").mkdir(exist_ok=True)
         for name in PICTURES:
             shutil.copy(Path(folder) / "demo" / "describe" / name, ROOT / "docs" / "pictures" / name)
-        shutil.copy(Path(folder) / "demo" / "street-sheet.png", ROOT / "docs" / "pictures" / "street.png")
+        # As JPEG a quarter of the size.
+        sheet = Image.open(Path(folder) / "demo" / "street-sheet.png").convert("RGB")
+        sheet.save(ROOT / "docs" / "pictures" / "street.jpg", quality=88, subsampling=0, optimize=True)
 
 
 if __name__ == "__main__":

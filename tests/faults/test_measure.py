@@ -11,6 +11,8 @@ import pytest
 
 from benchmark import executors, images, keyed, manifest, measure
 
+MOST = 14  # shards of 60 that are done, at most, before a kill
+
 RUN = """
 import sys
 from pathlib import Path
@@ -41,23 +43,31 @@ def test_killed_runs_end_with_the_same_bytes(path: Path, tmp_path: Path, executo
     unmeasured = path.read_bytes()
     measure.measure_file(path, None, tmp_path / "undisturbed.parquet", executors.serial)
     whole = (tmp_path / "undisturbed.parquet").read_bytes()
-    most = 0
+    between = 0
     for moment in keyed.uniform(1, np.arange(8, dtype=np.uint64), executor):
-        kill_after(float(moment), [sys.executable, "-c", RUN, str(path), executor])
+        kill_after(float(moment), path, unmeasured, [sys.executable, "-c", RUN, str(path), executor])
         assert path.read_bytes() in (unmeasured, whole)
         path.write_bytes(unmeasured)  # where the run was through before the kill, the next one starts over
-        most = max(most, len(list(tmp_path.rglob("0*.json"))))
-    assert most  # some kill did come between shards
+        between += bool(shards(tmp_path))
+    assert between  # some kill did come between shards
     measure.measure_file(path, None, path, executors.serial)
     assert path.read_bytes() == whole
     assert not list(tmp_path.rglob("0*.json"))
 
 
-def kill_after(seconds: float, command: list[str]) -> None:
-    """Start a command, and kill it some time after its first line."""
+def shards(folder: Path) -> int:
+    """Count the shards that are done."""
+    return len(list(folder.rglob("0*.json")))
+
+
+def kill_after(moment: float, path: Path, unmeasured: bytes, command: list[str]) -> None:
+    """Start a command, and kill it after some more of its shards and a moment: a busy machine takes longer for both."""
+    wanted = shards(path.parent) + int(MOST * moment)
     child = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path.cwd())
     assert child.stdout is not None
     child.stdout.readline()
-    time.sleep(seconds)
+    while shards(path.parent) < wanted and child.poll() is None and path.read_bytes() == unmeasured:
+        time.sleep(0.005)
+    time.sleep(0.05 * (MOST * moment % 1))
     child.send_signal(signal.SIGKILL)
     child.communicate(timeout=60)  # its workers hold the pipe: they must end with it
