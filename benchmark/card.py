@@ -17,4 +17,5 @@ class Card:
     cameras: int | None = None
     view: str = ""  # the paper's Viewpoint: parallel, downward
     labelling: str = ""  # the paper's Labeling Method: hand, DPM, detectron2
+    beside: tuple[str, ...] = ()  # folders of its root that its reader may leave out
     note: str = ""  # a trap, or what a difference from the counts usually means

@@ -46,7 +46,7 @@ def check(manifest: Manifest, card: Card | None, execute: Executor) -> list[str]
     """Compare a manifest with its files, and with a card where there is one; an empty list means that all agrees."""
     rows = _rows(manifest)
     unmeasured = manifest.table["sha256"].null_count
-    lines = [*_file_lines(rows, execute), *_unnamed(rows)]
+    lines = [*_file_lines(rows, execute), *_unnamed(rows, card.beside if card else ())]
     if card is not None:
         lines += _card_lines(manifest, card)
     if unmeasured:
@@ -117,12 +117,14 @@ def _bytes(root: str, path: str) -> tuple[bytes | None, str]:
         return None, f"cannot be read: {getattr(error.__cause__, 'strerror', error)}"
 
 
-def _unnamed(rows: Sequence[Row]) -> Iterator[str]:
+def _unnamed(rows: Sequence[Row], beside: Sequence[str]) -> Iterator[str]:
     """Find pictures that no row names, nor another manifest in the same root; roots may lie in one another."""
     named = {f"{row.root}/{path}" for row in rows for path in (row.path, row.mask) if path}
     roots = sorted({row.root for row in rows})
     named.update(name for root in roots for name in _named_by_others(root))
-    found = {f"{root}/{path}" for root in roots for path in pictures(Path(root)).pictures}
+    left_out = tuple(f"{folder}/" for folder in beside if not any(row.path.startswith(f"{folder}/") for row in rows))
+    listed = {root: pictures(Path(root)).pictures for root in roots}
+    found = {f"{root}/{path}" for root in roots for path in listed[root] if not path.startswith(left_out)}
     if all("/" in row.path for row in rows):
         # A set in folders may have a figure of itself beside its manifest.
         found = {name for name in found if not any(Path(name).parent == Path(root) for root in roots)}

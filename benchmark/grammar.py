@@ -94,11 +94,7 @@ def find(
     left_out = {name: _below(listing.pictures, name) or _itself(listing.pictures, name) for name in ignored}
     strange = _outside(listing.pictures, [*ranges, *left_out.values()])
     names = _match(root, listing.pictures, parts, ranges, re.compile(pattern, re.ASCII), strange)
-    names.notes.extend(
-        f"{name}{'' if name in listing.pictures else '/'}: {count(len(found), 'picture')} left out: {ignored[name]}"
-        for name, found in left_out.items()
-        if found
-    )
+    names.notes.extend(_left_out(listing.pictures, left_out, ignored))
     names.notes.extend(f"{part.folder}/ is not there" for part, found in zip(parts, ranges, strict=True) if not found)
     names.notes.extend(tree_notes(listing, [root / file for file in beside]))
     names.notes.extend(unfit(root, sorted(strange), len(listing.pictures), like, unmatched, left=len(names.paths)))
@@ -128,6 +124,13 @@ def nearby(root: Path, is_root: Callable[[Path], bool]) -> str:
     return ""
 
 
+def is_folder(path: Path) -> bool:
+    """Say whether a folder is there; what may not be looked into is not."""
+    with suppress(OSError):
+        return path.is_dir()
+    return False
+
+
 def folders(parts: Sequence[Part]) -> str:
     """Name the folders that a set must hold."""
     required = [f"{part.folder}/" for part in parts if part.required]
@@ -151,6 +154,19 @@ def unfit(root: Path, strange: Sequence[str], total: int, like: str, unmatched: 
     if not left:
         raise UserError(f"{root}: {text}")
     return [f"skipped: {text}"]
+
+
+def known(names: Names, fits: NDArray[np.bool_], allowed: str, unmatched: str) -> Names:
+    """Keep the pictures whose numbers a set can have; others are an error, or left out with a note."""
+    strange = [names.paths[row] for row in np.flatnonzero(~fits)]
+    if not strange:
+        return names
+    text = f"{len(strange)} of {len(names.paths)} names have unknown numbers: {shown(strange)}; {allowed}"
+    if unmatched == "error":
+        raise UserError(f"{names.root}: {text}; --set unmatched=skip skips them")
+    if not fits.any():
+        raise UserError(f"{names.root}: {text}")
+    return names.keep(fits, [f"skipped: {text}"])
 
 
 def shown(names: Sequence[str]) -> str:
@@ -221,6 +237,17 @@ def _itself(paths: Sequence[str], file: str) -> range:
     return range(bisect_left(paths, file), bisect_right(paths, file))
 
 
+def _left_out(paths: Sequence[str], ranges: Mapping[str, range], reasons: Mapping[str, str]) -> Iterator[str]:
+    """Say what was left out, all that has one reason in one note."""
+    for why in dict.fromkeys(reasons.values()):
+        found = {name: places for name, places in ranges.items() if places and reasons[name] == why}
+        if found:
+            where = ", ".join(
+                paths[places[0]] if paths[places[0]] == name else f"{name}/" for name, places in found.items()
+            )
+            yield f"{where}: {count(sum(map(len, found.values())), 'picture')} left out: {why}"
+
+
 def _outside(paths: Sequence[str], ranges: Iterable[range]) -> list[str]:
     """List the paths that lie in none of some folders."""
     known = np.zeros(len(paths), bool)
@@ -258,28 +285,22 @@ def _match(
 
 def _require_folders(root: Path, parts: Sequence[Part]) -> None:
     if not _fits(root, parts):
-        missing = [part for part in parts if part.required and not _is_folder(root / part.folder)] or parts
+        missing = [part for part in parts if part.required and not is_folder(root / part.folder)] or parts
         near = nearby(root, lambda place: _fits(place, parts))
         raise UserError(f"{root}: must hold {folders(missing)}{near}")
 
 
 def _require_pictures(root: Path, listing: Listing, parts: Sequence[Part], ranges: Sequence[range]) -> None:
     for part, found in zip(parts, ranges, strict=True):
-        if not found and _is_folder(root / part.folder):
+        if not found and is_folder(root / part.folder):
             raise no_picture(root / part.folder, listing)
 
 
 def _fits(root: Path, parts: Sequence[Part]) -> bool:
     """Say whether a folder holds the parts that are required, or any part where none is."""
     required = [part for part in parts if part.required]
-    there = [_is_folder(root / part.folder) for part in required or parts]
+    there = [is_folder(root / part.folder) for part in required or parts]
     return all(there) if required else any(there)
-
-
-def _is_folder(path: Path) -> bool:
-    with suppress(OSError):
-        return path.is_dir()
-    return False
 
 
 def _neighbours(root: Path) -> Iterator[Path]:

@@ -39,8 +39,8 @@ def resolve(manifest: Manifest, protocol: Protocol | str | Path = "market-style"
 def _check_trial(plan: Protocol, trial: int) -> None:
     if not 0 <= trial < plan.trials.count:
         last = plan.trials.count - 1
-        allowed = f"from 0 to {last}" if last else "0, for it has one"
-        raise UserError(f"{plan.name}: there is no trial {trial}; a trial is a number {allowed}")
+        allowed = f"a trial is a number from 0 to {last}" if last else "the only trial is number 0"
+        raise UserError(f"{plan.name}: there is no trial {trial}; {allowed}")
 
 
 def _rows(manifest: Manifest, plan: Protocol, role: str, trial: int, notes: list[str]) -> Mask:
@@ -74,13 +74,20 @@ def _refuse_trained_and_tested(manifest: Manifest, rows: dict[str, Mask], name: 
 
 
 def _shared(manifest: Manifest, rows: dict[str, Mask]) -> Iterator[str]:
-    """Note the identities that are learnt and asked for: a leak, but for splits that part a set by time or camera."""
-    people = manifest.identities()
-    shared = np.intersect1d(people[rows["train"]], people[rows["query"]])
-    if len(shared):
-        row = manifest.table.slice(int(np.flatnonzero(people == shared[0])[0]), 1).to_pylist()[0]
-        who = f"{row['id_space']}/{row['pid']}"
-        yield f"{count(len(shared), 'identity', 'identities')} in [train] and in [query], such as {who}"
+    """Note who is learnt and tested, and which files: leaks, but for splits that part a set by time or camera."""
+    people, hashes = manifest.identities(), np.asarray(manifest.table["sha256"].to_pylist())
+    asked = people[rows["query"]]
+    for role, others in (("query", asked), ("gallery", np.setdiff1d(people[rows["gallery"]], asked))):
+        shared = np.intersect1d(people[rows["train"]], others)
+        shared = shared[shared >= 0]
+        if len(shared):
+            row = manifest.table.slice(int(np.flatnonzero(people == shared[0])[0]), 1).to_pylist()[0]
+            who = f"{row['id_space']}/{row['pid']}"
+            yield f"{count(len(shared), 'identity', 'identities')} in [train] and in [{role}], such as {who}"
+        copies = rows[role] & np.isin(hashes, hashes[rows["train"]])
+        if copies.any():
+            image = manifest.table["image_id"][int(np.argmax(copies))].as_py()
+            yield f"{count(int(copies.sum()), 'file')} of [{role}] in [train] too, such as {image}"
 
 
 def _doubts(plan: Protocol, query: Manifest, gallery: Manifest, codes: tuple[Codes, Codes]) -> Iterator[str]:
@@ -89,6 +96,9 @@ def _doubts(plan: Protocol, query: Manifest, gallery: Manifest, codes: tuple[Cod
     if len(asker):
         names = (query.table["image_id"][int(asker[0])].as_py(), gallery.table["image_id"][int(row[0])].as_py())
         yield f"{count(len(asker), 'pair')} of equal files under different identities: {' and '.join(names)}"
+    kinds = sorted(set(query.table["modality"].to_pylist()))
+    if len(kinds) > 1:
+        yield f"queries of {len(kinds)} modalities, {', '.join(kinds)}, are asked as one"
     unknown = int((codes[0].place == junk.NOBODY).sum())
     if plan.junk.same_place and unknown:
         yield f"{count(unknown, 'query', 'queries')} at an unknown place: the rule same_place does not touch them"

@@ -1,6 +1,7 @@
 """Roles in a small file, for sets that may not be handed on: which picture trains, asks, or is looked through.
 
 A picture is named by its `image_id` or, wherever it lies and whatever it is called, by the `sha256` of its bytes.
+A hash may have a second line, without a role: then its first row by `image_id` has the role, and the others have none.
 """
 
 import csv
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from benchmark import durable
 from benchmark.columns import KNOWN
@@ -37,8 +39,8 @@ def write(manifest: Manifest, path: Path, key: Key = "image_id") -> None:
         _require_roles(path)
     if key == "sha256":
         manifest.require_measured(f"{path}: roles by sha256")
-    table = manifest.table.select([key, *COLUMNS]).sort_by(key)
-    _refuse(_twice(table[key].to_pylist()), f"{path}: one {key} in several rows, name the pictures by image_id")
+    lines = _lines(manifest, path) if key == "sha256" else manifest
+    table = lines.table.select([key, *COLUMNS]).sort_by([(key, "ascending"), ("split", "descending")])
     if path.suffix == ".csv":
         durable.write_bytes(path, _csv(table, path))
         return
@@ -53,11 +55,9 @@ def apply(manifest: Manifest, path: Path) -> Manifest:
     if key == "sha256":
         manifest.require_measured(str(path))
     there, wanted = table[key].to_pylist(), manifest.table[key].to_pylist()
-    _refuse(_twice(wanted), f"{path}: one {key} in several rows of the manifest, roles by image_id are needed")
     _refuse(sorted(set(there) - set(wanted)), f"{path}: {key} in no row of the manifest")
     _refuse(sorted(set(wanted) - set(there)), f"{path}: {key} of the manifest without a role")
-    places = pd.Index(there).get_indexer(pd.Index(wanted)).astype(np.int64)
-    sorted_rows = table.take(pa.array(places))
+    sorted_rows = table.take(pa.array(_places(table, key, wanted)))
     try:
         return manifest.with_columns(**{name: sorted_rows[name] for name in COLUMNS})
     except UserError as error:
@@ -65,15 +65,50 @@ def apply(manifest: Manifest, path: Path) -> Manifest:
 
 
 def read(path: Path) -> pa.Table:
-    """Read a file of roles; every key stands once."""
+    """Read a file of roles; every key stands once, a hash once with a role and once without."""
     _known_ending(path)
     table = _read_csv(path) if path.suffix == ".csv" else _read_parquet(path)
     key = next(name for name in KEYS if name in table.column_names)
     for name in (key, *COLUMNS):
         if table[name].null_count:
             raise UserError(f"{path}: column {name!r} has no value in {table[name].null_count} rows")
-    _refuse(_twice(sorted(table[key].to_pylist())), f"{path}: {key} twice")
+    names, own = table[key].to_pylist(), _with_role(table)
+    once = [names] if key == "image_id" else [np.array(names, dtype=object)[rows].tolist() for rows in (own, ~own)]
+    _refuse(sorted(word for part in once for word in _twice(part)), f"{path}: {key} twice")
     return table
+
+
+def _lines(manifest: Manifest, path: Path) -> Manifest:
+    """Keep every role of a hash once; what would not come back as it was is refused."""
+    roles = zip(*(manifest.table[name].to_pylist() for name in COLUMNS), strict=True)
+    frame = pd.DataFrame({"sha256": manifest.column("sha256"), "role": [str(role) for role in roles]})
+    frame["who"], frame["own"] = manifest.identities(), _with_role(manifest.table)
+    first = frame.groupby("sha256").transform("first")
+    again = frame["sha256"].duplicated()
+    other = frame["role"] != first["role"]
+    mixed = other.groupby(frame["sha256"]).transform("any")
+    # One row has the role and the others, of the same identity, have none, and alike.
+    alike = frame[again].groupby("sha256")["role"].nunique().reindex(frame["sha256"]).fillna(1).to_numpy() == 1
+    fine = other & ~frame["own"] & first["own"] & (frame["who"] == first["who"]) & alike
+    wrong = frame["sha256"][mixed & again & ~fine]
+    _refuse(sorted(set(wrong)), f"{path}: one sha256 with several roles, name the pictures by image_id")
+    return manifest.select(np.flatnonzero(~frame.duplicated(["sha256", "role"])))
+
+
+def _places(table: pa.Table, key: Key, wanted: Sequence[str]) -> NDArray[np.int64]:
+    """Find the line of every row: the one with a role, but for later rows of a hash the one without, if there is."""
+    names, own, asked = np.array(table[key].to_pylist(), object), _with_role(table), np.array(wanted, object)
+    found = []
+    for rows in (np.flatnonzero(own), np.flatnonzero(~own)):
+        places = pd.Index(names[rows]).get_indexer(pd.Index(asked))
+        found.append(np.where(places >= 0, np.append(rows, -1)[places], -1))
+    role, none = found
+    again = pd.Index(asked).duplicated()
+    return np.asarray(np.where((role < 0) | (again & (none >= 0)), none, role), dtype=np.int64)
+
+
+def _with_role(table: pa.Table) -> NDArray[np.bool_]:
+    return np.array([split != "none" for split in table["split"].to_pylist()], dtype=bool)
 
 
 def _require_roles(path: Path) -> None:

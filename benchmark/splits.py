@@ -153,6 +153,30 @@ def style(name: str) -> Style:
 
 def split(manifest: Manifest, name: str, seed: int, options: Options | None = None) -> Manifest:
     """Give every row its roles anew; distractors go to the gallery, junk nowhere. Notes say what fell out."""
+    again = _again(manifest)
+    done = _split(manifest.select(np.flatnonzero(~again)), name, seed, options)
+    if not again.any():
+        return done
+    empty = {"split": "none", "query": False, "gallery": False}
+    columns = {role: np.full(len(manifest), nothing, dtype=object) for role, nothing in empty.items()}
+    for role, values in columns.items():
+        values[~again] = done.column(role)
+    number = int(again.sum())
+    note = f"{count(number, 'row')} of {len(manifest):,} repeat the bytes of another of their identity and have no role"
+    whole = manifest.with_columns(**{role: pa.array(values) for role, values in columns.items()})
+    return Manifest(whole.table, whole.roots, (*done.notes, note))
+
+
+def _again(manifest: Manifest) -> Mask:
+    """Find rows whose picture stands in an earlier row: one identity, one set, equal bytes."""
+    # Night600, NightReID and RGBNT201 store a query a second time, in the gallery.
+    names = {name: manifest.column(name) for name in ("source", "sha256")}
+    frame = pd.DataFrame({"identity": manifest.identities(), **names})
+    return np.asarray(frame.duplicated() & (frame["identity"] >= 0) & frame["sha256"].notna(), dtype=bool)
+
+
+def _split(manifest: Manifest, name: str, seed: int, options: Options | None) -> Manifest:
+    """Split pictures that all differ."""
     chosen = style(name)
     options = options or chosen.options()
     people = People(manifest, seed)

@@ -66,6 +66,7 @@ def _add_reading(app: typer.Typer, readers: "Room") -> None:
         found = module.read(root.absolute(), configuration.load(module.Options, config, sets or ()))
         manifest.write(found, target)
         _tell(found)
+        _tell_terms(module.CARD)
         say(f"{target}: {_counts(found)}")
         if target.absolute().parent != manifest.common_root(found):
             say(f"The pictures lie elsewhere: give later commands --root {manifest.common_root(found)}")
@@ -217,6 +218,13 @@ def _card(manifest: "Manifest", readers: "Room", named: str) -> "Card | None":
         card: Card = readers.load(name).CARD
         return card
     return None
+
+
+def _tell_terms(card: "Card") -> None:
+    """Say under which conditions a set may be used; a layout has none of its own."""
+    terms = [f"licence: {card.licence}" if card.licence else "", f"access: {card.access}" if card.access else ""]
+    if any(terms):
+        typer.echo(f"note: {card.title}: {'; '.join(filter(None, terms))}", err=True)
 
 
 def _tell(manifest: "Manifest") -> None:

@@ -23,6 +23,7 @@ CARD = Card(
     counts={"train": (12936, 751), "query": (3368, 750), "gallery": (19732, None)},
     cameras=6,
     labelling="DPM",
+    beside=("gt_bbox", "images"),
     note="the gallery has 15,913 files where junk (pid -1, 3,819 files) was removed, and more with the 500,000 "
     "distractors; the number of distractors (pid 0) in it is not confirmed: 2,793 or 2,798",
 )

@@ -10,6 +10,7 @@ from pydantic import Field
 from benchmark import grammar
 from benchmark.card import Card
 from benchmark.config import Strict
+from benchmark.errors import UserError
 from benchmark.grammar import Names, Part
 from benchmark.manifest import Manifest, build
 
@@ -60,7 +61,7 @@ class Options(Strict):
     train: str = "bounding_box_train"
     """The folder of the training pictures."""
     query: str = "query"
-    """The folder of the queries."""
+    """The folder of the queries; with that of the gallery, its pictures are both."""
     gallery: str = "bounding_box_test"
     """The folder of the gallery."""
     unmatched: Literal["error", "skip"] = "error"
@@ -69,12 +70,8 @@ class Options(Strict):
 
 def read(root: Path, options: Options) -> Manifest:
     """Read those of the three folders that are there; one at least must be."""
-    parts = (
-        Part(options.train, "train", required=False),
-        Part(options.query, "test", query=True, required=False),
-        Part(options.gallery, "test", gallery=True, required=False),
-    )
-    like = f"{options.train}/0002_c1s1_000451_03.jpg or {options.train}/0002_c1_7.png"
+    parts = _parts(root, options)
+    like = f"{parts[0].folder}/0002_c1s1_000451_03.jpg or {parts[0].folder}/0002_c1_7.png"
     names = grammar.find(root, parts, PATTERN, like, unmatched=options.unmatched)
     camids = names.numbers("camid", 1, options.cameras) if options.cameras else names.numbers("camid")
     columns = names.columns() | {"pid": names.numbers("pid"), "camid": camids} | _video(names)
@@ -82,6 +79,18 @@ def read(root: Path, options: Options) -> Manifest:
     source = options.source or grammar.source_name(root)
     columns["id_space"] = pa.repeat(options.id_space or source, len(camids))
     return build(columns, source, root, names.notes)
+
+
+def _parts(root: Path, options: Options) -> tuple[Part, ...]:
+    """List the folders; queries and gallery may be one, and its pictures are then both."""
+    train, query, gallery = (folder.rstrip("/") for folder in (options.train, options.query, options.gallery))
+    if train in (query, gallery):
+        raise UserError(f"{root}: train = {train} is also a folder of the test; training and test need one each")
+    training = Part(train, "train", required=False)
+    if query == gallery:
+        return training, Part(query, "test", query=True, gallery=True, required=False)
+    asked = Part(query, "test", query=True, required=False)
+    return training, asked, Part(gallery, "test", gallery=True, required=False)
 
 
 def _video(names: Names) -> dict[str, object]:

@@ -71,8 +71,9 @@ PATTERN = (
 class Options(Strict):
     """How to read MSMT17."""
 
-    val: Literal["val", "train"] = "val"
-    """The split of list_val.txt: some methods train on it too (TransReID and its relatives), others do not."""
+    val: Literal["val", "train", "none"] = "val"
+    """The split of list_val.txt: some methods train on it too (TransReID and its relatives), others do not; with
+    `none` the list may be missing."""
     unmatched: Literal["error", "skip"] = "error"
     """What to do with pictures whose name does not parse, or that stand in no list."""
 
@@ -94,20 +95,34 @@ def read(root: Path, options: Options) -> Manifest:
     like = f"{parts[0].folder}/{str(file).partition('/')[2]}"
     files = [f"list_{name}.txt" for name in LISTS]
     names = grammar.find(root, parts, PATTERN, like, unmatched=options.unmatched, beside=files)
-    lists = {name: _read_list(root, name, parts[number].folder) for name, number in LISTS.items()}
+    absent = _absent(root, options.val)
+    lists = {
+        name: {} if name in absent else _read_list(root, name, parts[number].folder) for name, number in LISTS.items()
+    }
     _check_lists(names, lists)
     names, listed = _listed(names, lists, options.unmatched)
     columns = names.columns() | _roles(listed, options.val) | {name: names.fields[name] for name in ("slot", "date")}
     columns |= {"pid": _pids(names), "label": names.fields["pid"], "camid": names.numbers("camid", 1, 15)}
     # The people of both versions are the same.
     columns |= {"id_space": pa.repeat("msmt17", len(listed)), "time": pa.repeat("day", len(listed))}
-    return build(columns, version, root, names.notes)
+    return build(columns, version, root, [*names.notes, *(f"list_{name}.txt is not there" for name in absent)])
+
+
+def _absent(root: Path, val: str) -> list[str]:
+    """Say whether list_val.txt, which some copies lack, is missing; only val = none reads a set without it."""
+    if (root / "list_val.txt").exists():
+        return []
+    if val != "none":
+        raise UserError(f"{root}: list_val.txt is not there; --set val=none reads the set without it")
+    return ["val"]
 
 
 def _read_list(root: Path, name: str, folder: str) -> dict[str, int]:
     """Read the lines `<pid>/<name>.jpg <pid>` of one list: the paths under the root, and their labels."""
     file, labels = root / f"list_{name}.txt", {}
     lines = durable.read_bytes(file).decode(errors="replace").splitlines()
+    if lines and not lines[-1]:  # an empty last line, as editors leave it
+        lines.pop()
     for number, line in enumerate(lines, 1):
         path, _, label = line.rstrip().rpartition(" ")
         if not (path and label.isdecimal() and len(label) < 10):

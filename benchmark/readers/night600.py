@@ -24,6 +24,7 @@ CARD = Card(
     access="links on two file hosts in the READMEs of Alexadlu/IDF and Alexadlu/CENet; no agreement is asked",
     counts={"train": (14462, 300), "query": (2180, 300), "gallery": (14351, 300)},
     cameras=8,
+    beside=("pytorch_2180",),
     view="parallel, downward",
     labelling="detectron2, hand",
     note="a gallery short of 2,180 images is a copy that took the queries out; the sums of the paper keep them in",
@@ -45,9 +46,10 @@ class Options(Strict):
     train: Literal["train_all", "train"] = "train_all"
     """The training list of the ImageFolder packaging: `train_all`, or its part `train`, with `val` as validation."""
     unmatched: Literal["error", "skip"] = "error"
-    """What to do with pictures whose name does not parse."""
+    """What to do with pictures whose name does not parse, or whose identity the set does not have."""
 
 
+PEOPLE = 600
 _NAME = r"(?P<pid>(?!000000)[0-9]{6})_c(?P<camid>[1-8])_[^/]*\.jpg"
 
 _MARKET = (
@@ -68,11 +70,11 @@ def read(root: Path, options: Options) -> Manifest:
                 f"{root}: train = {options.train}: Market-like folders have one training list; leave it out"
             )
         like = "bounding_box_train/000012_c3_0007.jpg"
-        return _build(grammar.find(root, parts, _NAME, like, unmatched=skips, ignored=_BESIDE))
+        return _build(grammar.find(root, parts, _NAME, like, unmatched=skips, ignored=_BESIDE), skips)
     like = "train_all/000012/000012_c3_0007.jpg"
     names = grammar.find(root, parts, f"(?P<folder>[0-9]+)/{_NAME}", like, unmatched=skips)
     _refuse_other_labels(names)
-    return _build(names)
+    return _build(names, skips)
 
 
 def _image_folders(train: str) -> Sequence[Part]:
@@ -94,7 +96,8 @@ def _refuse_other_labels(names: Names) -> None:
         raise UserError(f"{names.root}: folder and name must give one identity, {len(wrong)} names do not: {shown}")
 
 
-def _build(names: Names) -> Manifest:
+def _build(names: Names, unmatched: str) -> Manifest:
+    names = grammar.known(names, names.numbers("pid") <= PEOPLE, f"identities are 1 to {PEOPLE}", unmatched)
     pid, camid = names.numbers("pid"), names.numbers("camid")
     columns = names.columns() | {"pid": pid, "camid": camid, "time": pa.repeat("night", len(pid))}
     return build(columns, "night600", names.root, [*names.notes, *_absent_copies(names)])

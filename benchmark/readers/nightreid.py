@@ -77,6 +77,8 @@ _GALLERIES = {
     "bounding_box_test_withDistractors": "bounding_box_test-1000-noDistractors",
 }
 
+_TESTS = tuple(_GALLERIES)
+
 _NAME = r"(?P<pid>(?!0000)[0-9]{4})(?P<camera>[LR][123])C[0-9]+\.jpg"
 
 Flags = NDArray[np.bool_]
@@ -99,17 +101,24 @@ def read(root: Path, options: Options) -> Manifest:
 
 def _distractors(names: Names, pid: NDArray[np.int64]) -> tuple[Flags, list[str]]:
     """Find the people whom a gallery has only with its distractors; the names themselves do not say who they are."""
-    distractor, notes = np.zeros(len(pid), bool), []
-    queries = np.unique(pid[_in(names, "query") | _in(names, "query-1000")])
+    here = {folder: _in(names, folder) for folder in _FOLDERS}
+    told = [whole for whole, without in _GALLERIES.items() if here[whole].any() and here[without].any()]
+    labelled = np.logical_or.reduce([here[folder] for folder in ("query", "query-1000", *_GALLERIES.values())])
+    # Both galleries have the same distractors: who is one in either is one in both.
+    strangers = np.setdiff1d([number for whole in told for number in pid[here[whole]]], pid[labelled])
+    distractor, notes = np.isin(pid, strangers) & (here[_TESTS[0]] | here[_TESTS[1]]), []
     for whole, without in _GALLERIES.items():
-        here, labelled = _in(names, whole), _in(names, without)
-        if here.any() and not labelled.any():
-            notes.append(f"{whole}: its distractors cannot be told from people without {without}/, and keep their pids")
-            continue
-        known = np.union1d(queries, pid[labelled])
-        distractor |= here & ~np.isin(pid, known)
-        notes += _differences(names, whole, without, here & ~distractor, labelled)
+        if here[without].any():
+            notes += _differences(names, whole, without, here[whole] & ~distractor, here[without])
+        elif here[whole].any():
+            notes.append(_untold(whole, without, told))
     return distractor, notes
+
+
+def _untold(whole: str, without: str, told: list[str]) -> str:
+    if told:
+        return f"{whole}: its distractors are told by those of {told[0]}, since {without}/ is not there"
+    return f"{whole}: its distractors cannot be told from people without {without}/, and keep their pids"
 
 
 def _differences(names: Names, whole: str, without: str, here: Flags, labelled: Flags) -> list[str]:

@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 from benchmark import grammar
 from benchmark.card import Card
 from benchmark.config import Strict
+from benchmark.errors import UserError
 from benchmark.grammar import Names, Part
 from benchmark.manifest import Manifest, build
+
+CAMERAS = 4
 
 CARD = Card(
     title="RGBNT201",
@@ -20,7 +23,8 @@ CARD = Card(
     citation="A. Zheng, Z. Wang, Z. Chen, C. Li, J. Tang: Robust Multi-Modality Person Re-identification. AAAI, 2021",
     access="links on file hosts in author READMEs; the RGB folders also in that of Alexadlu/CENet",
     counts={"all": (None, 201), "train": (None, 171), "test": (None, 30)},
-    cameras=4,
+    cameras=CAMERAS,
+    beside=tuple(f"{part}/{kind}" for part in ("train_141", "train_171", "test") for kind in ("RGB", "NI", "TI")),
     note=(
         "141 training identities are those of train=train_141; a set split otherwise may be RGBNT201-C, which is not "
         "this one; the number of images is not confirmed"
@@ -46,7 +50,7 @@ class Options(Strict):
     modality: Literal["all", "RGB", "NI", "TI"] = "all"
     """Read one modality only. A protocol takes its own modality out of all of them, so this is seldom needed."""
     unmatched: Literal["error", "skip"] = "error"
-    """What to do with pictures whose name does not parse."""
+    """What to do with pictures whose name does not parse, or whose camera the set does not have."""
 
 
 MODALITIES = {"RGB": "visible", "NI": "infrared", "TI": "thermal"}
@@ -58,7 +62,9 @@ _NAME = r"(?P<pid>(?!000000)[0-9]{6})_cam(?P<camid>[1-9])_(?P<view>-?[0-9]+)_[0-
 def read(root: Path, options: Options) -> Manifest:
     """Read all modalities, or one; every test picture is a query and in the gallery."""
     parts, like = _parts(options), str(EXAMPLES[0]["path"])
+    _propose_the_other_list(root, options.train)
     names = grammar.find(root, parts, _NAME, like, unmatched=options.unmatched, ignored=_ignored(options))
+    names = grammar.known(names, names.numbers("camid") <= CAMERAS, f"cameras are 1 to {CAMERAS}", options.unmatched)
     lights = pa.array([MODALITIES[part.folder.rpartition("/")[2]] for part in parts])
     pid = names.numbers("pid")
     columns = names.columns() | {
@@ -71,6 +77,12 @@ def read(root: Path, options: Options) -> Manifest:
     if options.train == "train_141":
         columns["split"] = _with_validation(names, pid)
     return build(columns, "rgbnt201", root, [*names.notes, *_incomplete(names)])
+
+
+def _propose_the_other_list(root: Path, train: str) -> None:
+    [other] = set(TRAIN) - {train}
+    if grammar.is_folder(root / other) and not grammar.is_folder(root / train):
+        raise UserError(f"{root}: must hold {train}/RGB/; {other}/ is there: --set train={other} trains on it")
 
 
 def _parts(options: Options) -> Sequence[Part]:

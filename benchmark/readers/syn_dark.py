@@ -54,13 +54,15 @@ class Options(Strict):
     """The authors' release (v2), of which nothing is known but the names; the rebuild by others (v3), whose numbers
     say which picture is whose; or that one's clean twin (v3_GT)."""
     unmatched: Literal["error", "skip"] = "error"
-    """What to do with pictures whose name does not parse."""
+    """What to do with pictures whose name does not parse, or whose camera the release cannot have."""
 
 
 def read(root: Path, options: Options) -> Manifest:
     """Read the three folders; the rebuild's people are those of Market-1501 and MSMT17, and are named so."""
     like = str(EXAMPLES[0]["path"])
     names = grammar.find(root, PARTS, PATTERN, like, unmatched=options.unmatched)
+    if options.packaging == "release":
+        names = _with_known_cameras(names, options.unmatched)
     pids, camids = names.numbers("pid"), names.numbers("camid", 1)
     columns = names.columns() | {"pid": pids, "camid": camids}
     columns["time"] = pa.repeat("day" if options.packaging == "rebuild-gt" else "night", len(pids))
@@ -72,6 +74,13 @@ def read(root: Path, options: Options) -> Manifest:
     # The clean twin has the same names.
     columns["parent"] = columns["scene"] = [f"syn_dark-gt/{path}" for path in names.paths]
     return build(columns, "syn_dark-rebuild", root, names.notes)
+
+
+def _with_known_cameras(names: Names, unmatched: str) -> Names:
+    """Refuse cameras of a test that neither set has, so that no unknown one enters a score."""
+    most, training = CAMERAS + MSMT_CAMERAS, names.part == 0
+    fits = training | (names.numbers("camid", 1) <= most)
+    return grammar.known(names, fits, f"cameras of queries and gallery are 1 to {most}", unmatched)
 
 
 def _people(names: Names, pids: NDArray[np.int64], camids: NDArray[np.int64]) -> dict[str, object]:

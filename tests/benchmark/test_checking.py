@@ -133,6 +133,16 @@ def test_pictures_that_no_row_names_are_counted(tmp_path: Path) -> None:
     assert check(found) == [f"4 pictures under the root in no row: {shown}, ..."]
 
 
+def test_folders_that_a_reader_leaves_out_are_no_strangers_until_rows_lie_there(tmp_path: Path) -> None:
+    found = make(tmp_path)
+    save(tmp_path / "gt_bbox/1.jpg", 1)
+    save(tmp_path / "gt_bbox_more/1.jpg", 1)
+    card = Card(title="T", beside=("gt_bbox", "a"))
+    assert check(found, card) == [f"1 picture under the root in no row: {tmp_path}/gt_bbox_more/1.jpg"]
+    save(tmp_path / "a/stranger.jpg", 1)
+    assert check(found, card)[0].startswith("2 pictures under the root in no row")
+
+
 def test_a_manifest_beside_it_vouches_for_its_own_pictures_and_masks(tmp_path: Path) -> None:
     found = make(tmp_path)
     for name in ("night/1.jpg", "mask/1.png", "night/stranger.jpg", "sheet.png"):

@@ -169,3 +169,13 @@ def test_no_positive_is_an_error_that_says_why(mistake: Callable[..., AbstractCo
     with mistake("lab: no query has a positive", "1 have an identity that is absent", "same identity same place"):
         junk.require_positives(*codes, Junk(), "lab")
     junk.require_positives(*codes, Junk(same_place=False), "lab")
+
+
+def test_identities_of_two_spaces_do_not_meet_whatever_their_numbers() -> None:
+    # With the spaces 256 apart, 300 of the first would be 44 of the second.
+    query, gallery = junk.codes(
+        rows([Row(300, 1, space="a"), Row(44, 1, space="b")], "q"),
+        rows([Row(44, 2, space="b"), Row(300, 2, space="a"), Row(300, 2, space="b"), Row(44, 2, space="a")], "g"),
+    )
+    found = junk.masks(query, gallery, Junk())[1]
+    assert found.tolist() == [[False, True, False, False], [True, False, False, False]]

@@ -108,7 +108,7 @@ def test_a_trial_out_of_range_is_an_error(trial: int, mistake: Mistake) -> None:
     repeated = made(trials={"count": 3, "sampler": "keyed"})
     with mistake(f"lab: there is no trial {trial}; a trial is a number from 0 to 2"):
         resolve.resolve(world(SMALL), repeated, trial)
-    with mistake("market-style: there is no trial 1; a trial is a number 0, for it has one"):
+    with mistake("market-style: there is no trial 1; the only trial is number 0"):
         resolve.resolve(world(SMALL), "market-style", 1)
 
 
@@ -141,6 +141,23 @@ def test_an_identity_that_is_learnt_and_asked_for_is_noted() -> None:
     assert lists.notes == ("1 identity in [train] and in [query], such as set/2",)
     # The same number in another space is somebody else.
     assert resolve.resolve(world([train(2, id_space="other"), *SMALL])).notes == ()
+
+
+def test_who_is_learnt_and_stands_in_the_gallery_is_noted_too() -> None:
+    lists = resolve.resolve(world([train(3), *SMALL, gallery(3)]))
+    assert lists.notes == ("1 identity in [train] and in [gallery], such as set/3",)
+    # Distractors are nobody: they are no identity that is learnt.
+    assert resolve.resolve(world([*SMALL, gallery(0)])).notes == ()
+
+
+def test_a_file_that_is_learnt_under_another_name_and_tested_is_noted() -> None:
+    lists = resolve.resolve(world([train(1), train(7, copy="a"), query(2, copy="a"), gallery(2)]))
+    assert lists.notes == ("1 file of [query] in [train] too, such as set/00002.jpg",)
+
+
+def test_several_kinds_of_light_asked_as_one_are_noted() -> None:
+    lists = resolve.resolve(world([train(1), query(2), query(2, modality="infrared"), gallery(2)]))
+    assert lists.notes == ("queries of 2 modalities, infrared, visible, are asked as one",)
 
 
 def test_equal_files_under_another_identity_are_counted_and_stay() -> None:

@@ -1,6 +1,6 @@
 """Roles in a small file: written, read back, and every file that does not fit refused."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -82,12 +82,42 @@ def test_a_file_of_other_pictures_counts_them_and_shows_three(tmp_path: Path, mi
 
 
 def test_equal_bytes_under_two_names_are_not_told_apart_by_their_hash(tmp_path: Path, mistake: Mistake) -> None:
-    roles.write(parted(), tmp_path / "roles.csv", "sha256")
-    twins = bare([f"{place // 2:064x}" for place in range(5)])
-    with mistake("sha256 in several rows of the manifest", "2, such as"):
-        roles.apply(twins, tmp_path / "roles.csv")
-    with mistake("name the pictures by image_id"):
-        roles.write(twins, tmp_path / "new.csv", "sha256")
+    one, none = ("test", True, True), ("none", False, False)
+    train, gallery = ("train", False, False), ("test", False, True)
+    for given in ([train, one, gallery], [none, one, none], [none, none, one], [none, one, one]):
+        with mistake("one sha256 with several roles", "1, such as 000"):
+            roles.write(copies(given), tmp_path / "roles.csv", "sha256")
+    with mistake("one sha256 with several roles"):
+        roles.write(copies([train, none, none], pid=[1, 2, 1]), tmp_path / "roles.csv", "sha256")
+
+
+@pytest.mark.parametrize("name", ["roles.csv", "roles.parquet"])
+def test_rows_of_one_hash_come_back_where_all_or_the_first_has_the_role(tmp_path: Path, name: str) -> None:
+    one, none = ("test", True, True), ("none", False, False)
+    for given, lines in (([one, one, one], 2), ([one, none, none], 3), ([none, none, none], 2)):
+        done = copies(given)
+        roles.write(done, tmp_path / name, "sha256")
+        assert len(roles.read(tmp_path / name)) == lines
+        blank = copies([none] * 3).with_columns(split=["none"] * 4)
+        assert roles.apply(blank, tmp_path / name).table.equals(done.table)
+
+
+def test_a_hash_has_one_line_with_a_role_and_one_without(tmp_path: Path, mistake: Mistake) -> None:
+    head, key = HEAD.replace("image_id", "sha256"), f"{7:064x}"
+    for one, other in (("train", "test"), ("none", "none")):
+        lines = [f"{key},{side},false,false," for side in (one, other)]
+        with mistake("sha256 twice: 1, such as 000"):
+            roles.read(write(tmp_path / "roles.csv", head, *lines))
+
+
+def copies(given: Sequence[tuple[str, bool, bool]], pid: Sequence[int] = (1, 1, 1)) -> Manifest:
+    """Make three rows of one hash with these roles, and one that trains."""
+    columns: dict[str, object] = {name: [0.0] * 4 for name in MEASURED}
+    columns |= {name: [9] * 4 for name in ("width", "height")}
+    columns |= {"sha256": [f"{7:064x}"] * 3 + [f"{8:064x}"], "path": ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]}
+    split, query, gallery = zip(*given, ("train", False, False), strict=True)
+    columns |= {"split": list(split), "query": list(query), "gallery": list(gallery), "pid": [*pid, 3]}
+    return manifest.build(columns | {"camid": [1] * 4}, "set", Path("/nowhere"))
 
 
 @pytest.mark.parametrize(

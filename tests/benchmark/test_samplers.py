@@ -160,3 +160,9 @@ def test_an_official_list_that_is_missing_or_holds_too_few_is_an_error(
         drawn(shots(cells | {(9, 2): 4}, subsets=marked()), official(), 3)
     with mistake("holds 1 row of identity set/6, camera 1, must hold 10"):
         drawn(shots(cells, subsets=marked()), official(shots=10), 3)
+
+
+def test_cells_of_neighbours_do_not_meet_whatever_their_cameras() -> None:
+    # With people 8 apart, camera 9 of the first would be camera 1 of the second.
+    cells = {(1, 9): 4, (2, 1): 4, (1, 300): 4, (2, 44): 4}
+    assert per_cell(shots(cells), KEYED) == dict.fromkeys(cells, 2)

@@ -342,6 +342,48 @@ def test_splits_that_cannot_be_are_errors_that_say_why(mistake: Mistake) -> None
         split(bare, "light-balanced")
 
 
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("stay", [True, False])
+def test_copies_of_a_picture_have_no_role_and_change_nothing_else(style: str, stay: bool) -> None:
+    rows = shots()
+    plain = split(build(rows), style, queries_stay=stay, probes=3)
+    hashes = [f"{place:064x}" for place in range(len(rows))]
+    # Every picture at camera 1 is there a second time, with a higher frame and so a later name.
+    again = [place for place, (_, camid, _) in enumerate(rows) if camid == 1]
+    more = [*rows, *((*rows[place][:2], rows[place][2] + 900) for place in again)]
+    at = [*range(len(rows)), *again]
+    when = build(rows).frame().set_index("sha256")
+    sames: dict[str, object] = {
+        name: [when[name][hashes[place]] for place in at] for name in ("lightness", "timestamp")
+    }
+    made = done(build(more, "set", sha256=[hashes[place] for place in at], **sames), style, queries_stay=stay, probes=3)
+    frame = made.frame()
+    copies = frame["path"].str.contains("_9..[.]")
+    assert frame[~copies].reset_index(drop=True).equals(plain)
+    assert (frame["split"][copies] == "none").all()
+    assert not frame[copies][["query", "gallery"]].any(axis=None)
+    assert any(note.startswith(f"{len(again)} rows of {len(more)} repeat the bytes") for note in made.notes)
+    if not stay:
+        assert set(frame["sha256"][frame["query"]]).isdisjoint(frame["sha256"][frame["gallery"]])
+
+
+def test_equal_bytes_of_others_or_unmeasured_rows_are_pictures_of_their_own() -> None:
+    rows = shots()
+    hashes = [f"{frame:064x}{camid}"[1:] for _, camid, frame in rows]  # everybody's alike
+    assert done(build(rows, sha256=hashes), "night600").notes == ()
+    bare: dict[str, object] = {name: [None] * len(rows) for name in MEASURED}
+    assert done(build(rows, "set", **bare), "night600").notes == ()
+
+
+def test_the_cut_in_time_is_a_share_of_the_pictures_not_of_the_moments() -> None:
+    # Ten moments: the first holds four pictures of everybody, the others one.
+    rows = [(pid, 1, frame) for pid in range(1, 9) for frame in range(13)]
+    made = build(rows, timestamp=[float(max(0, frame - 3)) for _, _, frame in rows])
+    frame = split(made, "time-aware", before=0.5)
+    assert frame["timestamp"][frame["split"] == "train"].max() == 2  # six of thirteen, 0.46; the moments' half is 4
+    assert frame["timestamp"][frame["split"] == "test"].min() == 3
+
+
 def test_roles_that_were_there_are_replaced_and_said_so() -> None:
     made = done(build(shots()), "night600")
     again = done(made, "night600")

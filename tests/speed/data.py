@@ -85,12 +85,49 @@ def folders() -> Iterator[str]:
         yield f"{'train' if number % 2 else 'gallery'}/{number % 3000:05d}/c{number % 8 + 1}_{number:07d}.jpg"
 
 
+def night600() -> Iterator[str]:
+    """Name pictures as Night600 does; every query has its copy in the gallery."""
+    for number in range(NAMES // 21):
+        name = f"{number % 600 + 1:06d}_c{number % 8 + 1}_{number:06d}.jpg"
+        yield from (f"query_3/{name}", f"bounding_box_test/{name}")
+    for number in range(NAMES - 2 * (NAMES // 21)):
+        folder = "bounding_box_train" if number % 2 else "bounding_box_test"
+        yield f"{folder}/{number % 600 + 1:06d}_c{number % 8 + 1}_9{number:06d}.jpg"
+
+
+def knight() -> Iterator[str]:
+    """Name pictures as Knight does: a folder a person."""
+    for number in range(NAMES):
+        yield f"Person/{number % 937 + 1:04d}/cam{number % 3 + 1}_{number}.jpg"
+
+
+def nightreid() -> Iterator[str]:
+    """Name pictures as NightReID does; every query has its copy in the gallery."""
+    for number in range(NAMES):
+        name = f"{number % 1500 + 1:04d}{'LR'[number % 2]}{number % 3 + 1}C{number:06d}.jpg"
+        if number % 20 == 1:
+            yield f"query/{name}"
+        yield f"{'bounding_box_train' if number % 2 == 0 else 'bounding_box_test'}/{name}"
+
+
+def rgbnt201() -> Iterator[str]:
+    """Name pictures as RGBNT201 does: every picture in three kinds of light."""
+    for number in range(NAMES // 3):
+        part = "train_171" if number % 2 else "test"
+        for kind in ("RGB", "NI", "TI"):
+            yield f"{part}/{kind}/{number % 400 + 1:06d}_cam{number % 4 + 1}_{number % 3}_{number:05d}.jpg"
+
+
 SETS: tuple[tuple[str, str, Callable[[], Iterator[str]]], ...] = (
     ("market1501", "{}", market),
     ("market_layout", "{}", market),
     ("syn_dark", "{}", market),
     ("folders", "{}", folders),
     ("msmt17", "{}", msmt),
+    ("night600", "{}", night600),
+    ("knight", "{}", knight),
+    ("nightreid", "{}", nightreid),
+    ("rgbnt201", "{}", rgbnt201),
 )
 
 

@@ -124,3 +124,18 @@ def test_how_many_cameras_there_are_can_be_said(tmp_path: Path) -> None:
     root = lay_out(tmp_path, *TREE)
     assert len(read(root, cameras=3)) == 3
     assert "bounding_box_test/0001_c3_7.png: camid is 3, must be 1 to 2" in refusal(root, cameras=2)
+
+
+def test_a_slash_after_a_folder_says_nothing(tmp_path: Path) -> None:
+    root = lay_out(tmp_path, *TREE)
+    found = read(root, train="bounding_box_train/", query="query/", gallery="bounding_box_test//")
+    assert found.table.equals(read(root).table)
+
+
+def test_queries_and_gallery_may_be_one_folder(tmp_path: Path) -> None:
+    found = read(lay_out(tmp_path, TREE[0], "test/0001_c2_7.png"), query="test", gallery="test/")
+    assert values(found, "path", "split", "query", "gallery") == [
+        (TREE[0], "train", False, False),
+        ("test/0001_c2_7.png", "test", True, True),
+    ]
+    assert "train = test is also a folder of the test" in refusal(tmp_path, train="test", query="test/")

@@ -113,7 +113,28 @@ def test_a_picture_in_no_list_can_be_left_out(tmp_path: Path) -> None:
 
 def test_a_list_that_is_missing(tmp_path: Path) -> None:
     (lay_out(tmp_path) / "list_val.txt").unlink()
-    assert f"{tmp_path / 'list_val.txt'}: " in refusal(tmp_path)
+    said = f"{tmp_path}: list_val.txt is not there; --set val=none reads the set without it"
+    assert refusal(tmp_path) == refusal(tmp_path, val="train") == said
+    assert "1 of 6 pictures are in no list: train/0000/0000_000_02" in refusal(tmp_path, val="none")
+    write(tmp_path, "train", [*TRAIN, *VAL])
+    found = read(tmp_path, val="none")
+    assert (len(found), found.notes) == (6, ("list_val.txt is not there",))
+    (tmp_path / "list_query.txt").unlink()
+    assert f"{tmp_path / 'list_query.txt'}: " in refusal(tmp_path, val="none")
+
+
+def test_validation_can_have_no_split(tmp_path: Path) -> None:
+    found = read(lay_out(tmp_path), val="none")
+    assert [row for row in values(found, "split", "subsets") if row[1] == ["list_val"]] == [("none", ["list_val"])]
+    assert found.notes == ()
+
+
+def test_one_empty_last_line_is_tolerated(tmp_path: Path) -> None:
+    whole = read(lay_out(tmp_path)).table
+    write(tmp_path, "train", TRAIN, "")
+    assert read(tmp_path).table.equals(whole)
+    write(tmp_path, "train", TRAIN, "", "")
+    assert "line 3 is ''" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -167,3 +167,15 @@ def test_a_folder_and_a_name_that_differ_are_refused(tmp_path: Path) -> None:
 def test_a_training_list_that_market_folders_do_not_have(tmp_path: Path) -> None:
     assert "train = train: Market-like folders have one" in refusal(lay_out(tmp_path, *MARKET), train="train")
     assert "must hold" in refusal(lay_out(tmp_path / "b", *TREE[:2], *TREE[4:]), train="train")
+
+
+@pytest.mark.parametrize(
+    ("paths", "folder"), [(MARKET, "bounding_box_test"), (TREE, "gallery/601")], ids=["market", "tree"]
+)
+def test_an_identity_that_the_set_does_not_have(paths: tuple[str, ...], folder: str, tmp_path: Path) -> None:
+    odd, last = f"{folder}/000601_c1_a.jpg", f"{folder}/000600_c1_a.jpg".replace("601/", "600/")
+    root = lay_out(tmp_path, *paths, odd, last)
+    text = f"1 of {len(paths) + 2} names have unknown numbers: {odd}; identities are 1 to 600"
+    assert refusal(root) == f"{root}: {text}; --set unmatched=skip skips them"
+    found = read(root, unmatched="skip")
+    assert (len(found), found.notes) == (len(paths) + 1, (f"skipped: {text}",))

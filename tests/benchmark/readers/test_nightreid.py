@@ -158,3 +158,29 @@ def test_the_right_root_is_named_from_above_and_below(tmp_path: Path) -> None:
 def test_a_list_that_was_unpacked_under_another_name_is_no_silent_loss(tmp_path: Path) -> None:
     root = lay_out(tmp_path, *SMALL, "query_1000/0002R1C1.jpg")
     assert "1 of 4 names do not parse: query_1000/0002R1C1.jpg" in refusal(root)
+
+
+@pytest.mark.parametrize("gone", ["bounding_box_test-528-noDistractors", "bounding_box_test-1000-noDistractors"])
+def test_one_gallery_without_distractors_tells_those_of_both(gone: str, tmp_path: Path) -> None:
+    drawn = world()
+    whole = read(lay_out(tmp_path / "whole", *paths(drawn)))
+    found = read(lay_out(tmp_path / "less", *(path for path in paths(drawn) if not path.startswith(gone))))
+    told = dict(zip(whole.column("path"), whole.column("pid"), strict=True))
+    assert [told[path] for path in found.column("path")] == found.column("pid").tolist()
+    assert found.column("distractor").any()
+    assert found.notes[0] == f"{gone}/ is not there"
+    assert "its distractors are told by those of bounding_box_test" in found.notes[1]
+    assert len(found.notes) == 2
+
+
+def test_a_name_is_no_distractor_in_one_list_and_a_person_in_another(tmp_path: Path) -> None:
+    # Person 3 lies in the small gallery without being labelled there, and is labelled in the large one.
+    folders = ("bounding_box_test", "bounding_box_test_withDistractors", "bounding_box_test-1000-noDistractors")
+    both = [f"{folder}/0003R1C1.jpg" for folder in folders] + [f"{folder}/0004R1C1.jpg" for folder in folders[:2]]
+    root = lay_out(tmp_path, *SMALL, *both, "bounding_box_test-528-noDistractors/0002R1C1.jpg")
+    rows = read(root).table.to_pylist()
+    said = {(row["path"].rpartition("/")[2], row["distractor"]) for row in rows}
+    assert {pair for pair in said if pair[0][:4] in ("0003", "0004")} == {
+        ("0003R1C1.jpg", False),
+        ("0004R1C1.jpg", True),
+    }

@@ -68,11 +68,12 @@ def test_every_picture_is_read_as_it_was_drawn(train: str, modality: str, tmp_pa
 
 def test_one_modality_says_what_it_leaves_out(tmp_path: Path) -> None:
     root = lay_out(tmp_path, *world())
-    notes = read(root, modality="NI").notes
-    assert [note.partition(":")[0] for note in notes] == [
+    [note] = read(root, modality="NI").notes
+    folders = ", ".join(
         f"{folder}/{light}/" for folder in ("train_141", "train_171", "test") for light in ("RGB", "TI")
-    ]
-    assert all("pictures left out: modality = NI" in note for note in notes)
+    )
+    gone = sum("/NI/" not in path for path in world())
+    assert note == f"{folders}: {gone} pictures left out: modality = NI"
 
 
 def test_the_set_without_its_other_modalities_is_read_and_they_are_missed(tmp_path: Path) -> None:
@@ -122,3 +123,20 @@ def test_the_right_root_is_named_from_above_and_below(tmp_path: Path) -> None:
     root = lay_out(tmp_path / "x" / "RGBNT201", *SMALL)
     for wrong in (root.parent, root / "test"):
         assert f"{root} looks right" in refusal(wrong)
+
+
+def test_a_camera_that_the_set_does_not_have(tmp_path: Path) -> None:
+    odd = [f"test/RGB/000258_cam{camera}_0_00.jpg" for camera in (5, 6, 7, 9)]
+    root = lay_out(tmp_path, *SMALL, "test/RGB/000258_cam4_0_00.jpg", *odd)
+    text = f"4 of 7 names have unknown numbers: {', '.join(odd[:3])}, ...; cameras are 1 to 4"
+    assert refusal(root) == f"{root}: {text}; --set unmatched=skip skips them"
+    found = read(root, unmatched="skip")
+    assert (len(found), f"skipped: {text}" in found.notes) == (3, True)
+
+
+@pytest.mark.parametrize(("there", "asked"), [("train_141", "train_171"), ("train_171", "train_141")])
+def test_the_other_training_list_is_proposed(there: str, asked: str, tmp_path: Path) -> None:
+    root = lay_out(tmp_path, f"{there}/RGB/000018_cam1_0_04.jpg", SMALL[1])
+    said = f"{root}: must hold {asked}/RGB/; {there}/ is there: --set train={there} trains on it"
+    assert refusal(root, train=asked) == said
+    assert len(read(root, train=there)) == 2

@@ -69,7 +69,7 @@ def test_the_rebuild_and_its_clean_twin_belong_together(tmp_path: Path) -> None:
 
 
 def test_of_the_release_nothing_is_made_up(tmp_path: Path) -> None:
-    found = read(lay_out(tmp_path, *MARKET, *MSMT, "bounding_box_test/0007_c30_odd name.png"))
+    found = read(lay_out(tmp_path, *MARKET, *MSMT, "bounding_box_test/0007_c21_odd name.png"))
     assert set(found.column("id_space")) == {"syn_dark"}
     assert found.table["parent"].null_count == len(found)
     assert set(found.column("pid")) == {0, 1, 2, 7, 1502, 2543}
@@ -96,3 +96,13 @@ def test_numbers_that_the_rebuild_cannot_have(name: str, pid: int, camera: int, 
 )
 def test_odd_names(name: str, said: str, tmp_path: Path) -> None:
     assert said in refusal(lay_out(tmp_path, *MARKET, f"query/{name}"))
+
+
+@pytest.mark.parametrize("folder", ["query", "bounding_box_test"])
+def test_cameras_that_the_releases_tests_cannot_have(folder: str, tmp_path: Path) -> None:
+    odd = [f"{folder}/0007_c{camera}_1.jpg" for camera in (22, 30, 31, 99)]
+    root = lay_out(tmp_path, *MARKET, f"{folder}/0007_c21_1.jpg", *odd)
+    text = f"4 of 8 names have unknown numbers: {', '.join(odd[:3])}, ...; cameras of queries and gallery are 1 to 21"
+    assert refusal(root) == f"{root}: {text}; --set unmatched=skip skips them"
+    found = read(root, unmatched="skip")
+    assert (len(found), found.notes) == (4, (f"skipped: {text}",))
