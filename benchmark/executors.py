@@ -37,6 +37,13 @@ def executor(name: str, workers: int) -> Executor:
     raise UserError(f"no executor is called {name!r}; {nearest(name, ['processes', 'serial'])}")
 
 
+def chosen(name: str, workers: int) -> Executor:
+    """Choose as a command line says: several workers mean processes where nothing is named."""
+    if name == "serial" and workers > 1:
+        raise UserError(f"--executor serial works in one process; --workers {workers} wants processes")
+    return executor(name or ("processes" if workers > 1 else "serial"), workers)
+
+
 def serial(function: Callable[[Shard], Result], shards: Sequence[Shard]) -> Iterator[tuple[int, Result]]:
     """Work on the shards here, one after the other."""
     for position, shard in enumerate(shards):

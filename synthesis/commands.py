@@ -70,7 +70,7 @@ def _add_street(app: typer.Typer, presets: "Shelf") -> None:
         """
         import time
 
-        from benchmark import config
+        from benchmark import config, executors
         from synthesis.street import write
         from synthesis.street.config import World
         from synthesis.street.order import Order
@@ -82,7 +82,7 @@ def _add_street(app: typer.Typer, presets: "Shelf") -> None:
         world = config.load(World, presets.path(preset), settings)
         order = Order(world, seed, Path(preset).name, not table_only, truth, limit)
         begin = time.monotonic()
-        record, fresh = write.write(order, out, _executor(executor, workers))
+        record, fresh = write.write(order, out, executors.chosen(executor, workers))
         _report(out, record, time.monotonic() - begin if fresh else None)
         if sheet:
             from synthesis.street import sheet as sheets
@@ -114,11 +114,3 @@ def _print_levels(title: str, levels: Mapping[str, Mapping[str, int]]) -> None:
         for row, found in levels.items()
     ]
     console().print(table([title, *names], body))
-
-
-def _executor(name: str, workers: int):  # type: ignore[no-untyped-def]  # noqa: ANN202 - typing it would import it
-    from benchmark.executors import executor
-
-    if name == "serial" and workers > 1:
-        raise UserError(f"--executor serial works in one process; --workers {workers} wants processes")
-    return executor(name or ("processes" if workers > 1 else "serial"), workers)

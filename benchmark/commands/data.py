@@ -82,10 +82,10 @@ def _add_checking(app: typer.Typer, readers: "Room") -> None:
         executor: ExecutorName = "",
     ) -> None:
         """Compare a manifest with its files and its source's known counts. Exit 0 clean, 1 different, 2 unreadable."""
-        from benchmark import checking, manifest
+        from benchmark import checking, executors, manifest
 
         found = manifest.read(path, root)
-        differences = checking.check(found, _card(found, readers, reader), _executor(executor, workers))
+        differences = checking.check(found, _card(found, readers, reader), executors.chosen(executor, workers))
         for difference in differences:
             say(difference)
         say(f"{path}: {count(len(found), 'row')}, {count(len(differences), 'difference')}")
@@ -125,10 +125,11 @@ def measure(
     limit: Annotated[int | None, typer.Option(min=1, help="Measure only so many rows, to try.")] = None,
 ) -> None:
     """Measure the light and the hash of every picture. A killed run goes on where it ended."""
+    from benchmark import executors
     from benchmark import measure as measuring
 
     target = out or path
-    measured = measuring.measure_file(path, root, target, _executor(executor, workers), again=again, limit=limit)
+    measured = measuring.measure_file(path, root, target, executors.chosen(executor, workers), again=again, limit=limit)
     _tell(measured)
     missing = measured.table["sha256"].null_count
     named = f"data {measured.data_sha256}" if not missing else f"{missing} still unmeasured"
@@ -198,14 +199,6 @@ def diff(
     if lines:
         raise typer.Exit(1)
     say("no difference")
-
-
-def _executor(name: str, workers: int):  # type: ignore[no-untyped-def]  # noqa: ANN202 - typing it would import it
-    from benchmark.executors import executor
-
-    if name == "serial" and workers > 1:
-        raise UserError(f"--executor serial works in one process; --workers {workers} wants processes")
-    return executor(name or ("processes" if workers > 1 else "serial"), workers)
 
 
 def _card(manifest: "Manifest", readers: "Room", named: str) -> "Card | None":

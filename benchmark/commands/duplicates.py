@@ -10,7 +10,6 @@ from benchmark.errors import UserError
 
 if TYPE_CHECKING:
     from benchmark.duplicates import Report
-    from benchmark.executors import Executor
 
 WORST = 10  # pairs of every kind that are shown
 
@@ -33,12 +32,12 @@ def duplicates(
     """Find near-copies across train and test and across identities. Exit 0 none, 1 some, 2 unreadable."""
     from benchmark import config as configuration
     from benchmark import duplicates as search
-    from benchmark import manifest
+    from benchmark import executors, manifest
 
     options = configuration.load(search.Options, config, sets or ())
     if out and out.exists() and not search.is_list(out):
         raise UserError(f"{out}: is there and holds no pairs; name another file, or remove it")
-    report = search.find_in_file(path, manifest.read(path, root), options, _executor(executor, workers))
+    report = search.find_in_file(path, manifest.read(path, root), options, executors.chosen(executor, workers))
     _show(report)
     if out:
         search.write(report.pairs, out)
@@ -60,11 +59,3 @@ def _show(report: "Report") -> None:
         say(f"\n{kind}: {number:,}" + (f", the worst {len(shown)}" if number > len(shown) else ""))
         body = [(f"{pair.score:.3f}", pair.one, pair.other) for pair in shown]
         console().print(tables.table(("alike", "one", "other"), body))
-
-
-def _executor(name: str, workers: int) -> "Executor":
-    from benchmark.executors import executor
-
-    if name == "serial" and workers > 1:
-        raise UserError(f"--executor serial works in one process; --workers {workers} wants processes")
-    return executor(name or ("processes" if workers > 1 else "serial"), workers)

@@ -52,7 +52,7 @@ def test_its_bundle_and_board_agree_and_beat_chance(home: Path) -> None:
     assert row["mAP"] == bundle.run["mAP"]
     strata = bundle.tables["strata"].to_pylist()
     chance = {cell["q_stratum"]: cell["value"] for cell in strata if cell["metric"] == "chance_mAP"}
-    assert bundle.run["mAP"] > 1.5 * max(chance.values())
+    assert bundle.run["mAP"] > 2 * max(chance.values())
 
 
 def read(home: Path, name: str) -> pd.DataFrame:
