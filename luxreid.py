@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from benchmark.commands import data, doctor
+from benchmark.commands import bench, data, doctor
 from benchmark.errors import UserError, nearest
 from benchmark.plugins import Room, Shelf
 from synthesis import commands as synth
@@ -61,6 +61,7 @@ MADE = (
     "training",
     "features",
     "bundle",
+    "ledger.jsonl",
     "board.parquet",
 )
 
@@ -72,6 +73,7 @@ app = typer.Typer(
 )
 app.add_typer(data.commands(READERS, FORMATS), name="data")
 app.add_typer(synth.commands(PRESETS), name="synth")
+app.add_typer(bench.commands(), name="bench")
 app.command("doctor")(doctor.doctor)
 
 

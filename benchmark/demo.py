@@ -1,13 +1,8 @@
 """The demo's steps of this package."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from benchmark import durable
 from benchmark.errors import UserError
-
-if TYPE_CHECKING:
-    from benchmark.lists import Lists
 
 SEED, PROTOCOL = 0, "street-night"
 DAY, NIGHT, SPLIT = (Path("street", f"{name}.parquet") for name in ("day", "night", "split"))
@@ -64,71 +59,19 @@ def describe(folder: Path) -> None:
 
 
 def evaluate(folder: Path) -> None:
-    """Evaluate the features with a slow, exact evaluator and write the run's bundle."""
-    import datetime
-    import time
+    """Evaluate the features exactly, by light and size with intervals, write the run's bundle and draw its figures."""
+    from benchmark import bundling, evaluation_figures, evaluation_table, features, manifest, protocol, results
+    from benchmark.console import console
+    from benchmark.evaluation import Options
 
-    from benchmark import environment, evaluation, features, manifest, resolve, results, strata
-
-    begin, started = time.monotonic(), datetime.datetime.now(datetime.UTC)
-    split = manifest.read(folder / SPLIT)
-    lists, vectors = resolve.resolve(split, PROTOCOL), features.read(folder / "features")
-    inputs = results.run_inputs(
-        **{name: vectors.facts[name] for name in ("method", "config", "seed", "train_sets")},
-        lists_sha256=lists.lists_sha256,
-        protocol_sha256=lists.protocol_sha256,
-    )
-    run = results.run_id(inputs, results.nonce())
-    schemes = [strata.scheme("night600-light"), strata.scheme("night600-scale")]
-    query, gallery = (vectors.of(part).astype(float) for part in (lists.query, lists.gallery))
-    scored = evaluation.evaluate(query, gallery, lists, schemes, run)
-    trained, files = _training(folder, vectors.facts)
-    record = trained | environment.facts() | _how(lists) | scored.headline
-    record |= {
-        "run_id": run,
-        "config_id": results.config_id(inputs),
-        "status": "ok",
-        "provenance": "ran_here",
-        "eval_set": str(split.column("source")[0]),
-        "eval_labels_sha256": split.labels_sha256,
-        "eval_data_sha256": split.data_sha256,
-        "features_sha256": durable.read_json(folder / "features" / "features.json")["features_sha256"],
-        "feat_dim": vectors.vectors.shape[1],
-        "started_at": started.isoformat(),
-        "ended_at": datetime.datetime.now(datetime.UTC).isoformat(),
-        "eval_s": round(time.monotonic() - begin, 3),
-    }
-    tables = {"lists": lists.table(), "queries": scored.queries, "strata": scored.strata}
-    results.write(results.Bundle(results.run_record(**record), tables), folder / "bundle", files)
-
-
-def _how(lists: "Lists") -> dict[str, Any]:
-    """Say by which rules the stand-in evaluator scores."""
-    return lists.facts() | {
-        "ap_variant": "discrete",
-        "tie_rule": "pessimistic",
-        "metric": "cosine",
-        "rerank": "none",
-        "flip_tta": False,
-        "n_trials": 1,
-    }
-
-
-def _training(folder: Path, facts: dict[str, Any]) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Give what is known of the training, and its files; foreign features have neither weights nor a log."""
-    import json
-
-    from benchmark import results
-
-    names = "method seed train_sets n_train_ids n_train_imgs input_h input_w epochs deterministic amp ckpt_selection"
-    known = {name: facts.get(name) for name in names.split()} | {"config_json": json.dumps(facts["config"])}
-    if not facts.get("ckpt_sha256"):
-        return known, {}
-    trained = results.read(folder / "training").run
-    if trained["ckpt_sha256"] != facts["ckpt_sha256"]:
-        raise UserError(f"{folder}/features: were made with other weights than those in {folder}/training")
-    files = {name: durable.read_bytes(folder / "training" / name) for name in ("config.json", *results.FILES)}
-    return known | {"train_s": trained["train_s"]}, files
+    split, given = manifest.read(folder / SPLIT), features.read(folder / "features")
+    made_here = folder / "training" if given.facts.get("ckpt_sha256") else None  # foreign features have no training
+    plan, options = protocol.load(PROTOCOL), Options()
+    done = bundling.evaluate(split, plan, given, options, folder / "bundle", training=made_here)
+    for line in evaluation_table.lines(results.read(folder / "bundle")):
+        console().print(line, soft_wrap=isinstance(line, str), markup=False, highlight=False)
+    for path in evaluation_figures.draw(split, plan, done, given, options, folder / "bundle" / "figures"):
+        console().print(f"  {path}", soft_wrap=True)
 
 
 STEPS = {"measure": measure, "read": read, "split": split, "describe": describe, "evaluate": evaluate}

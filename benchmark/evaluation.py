@@ -1,184 +1,225 @@
-"""STAND-IN (replaced by the issue on evaluation): correct, slow and obvious, one query at a time."""
+"""Exact evaluation: rank every trial of a protocol and score the ranks. docs/evaluation.md gives formulas and why."""
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from pydantic import Field
 
-from benchmark import junk, strata
+from benchmark import cuts, junk, lists, query_rows, ranking, scorecard, scoring, strata_rows, streaming
+from benchmark.config import Strict
+from benchmark.cuts import Cut
 from benchmark.errors import UserError
+from benchmark.features import Features
+from benchmark.junk import Codes
 from benchmark.lists import Lists
-from benchmark.schemas import QUERIES, STRATA
-from benchmark.strata import Scheme
+from benchmark.manifest import Manifest
+from benchmark.matrix import Matrix
+from benchmark.protocol import Rules
+from benchmark.ranking import Ranking
+from benchmark.rerank import Options as Reranking
+from benchmark.rerank import Reranked
+from benchmark.scorecard import Trial
+from benchmark.scoring import Source
 
-MIN_IDENTITIES = 30  # under this no interval is given
 
-Floats = NDArray[np.float64]
-Ranks = NDArray[np.int64]
+class Options(Strict):
+    """What shapes an evaluation, beside the protocol."""
+
+    metric: Literal["cosine", "dot", "euclidean"] = "cosine"
+    """How two vectors are compared."""
+    nonfinite: Literal["error", "worst"] = "error"
+    """What a vector that cannot be scored does: stop, or rank last and mark the run."""
+    rerank: Reranking | None = None
+    """Re-rank by k-reciprocal neighbours (Zhong et al., CVPR 2017); looks at all queries together."""
+    single_shot: bool = False
+    """Score the expected single-gallery-shot CMC too."""
+    top: int = Field(0, ge=0, le=1000)
+    """How many rows of each ranking are kept."""
+    draws: int = Field(10_000, ge=0)
+    """How often identities are drawn for the intervals; 0: no intervals."""
+    seed: int = Field(0, ge=0)
+    """The seed of these draws."""
+    memory: float = Field(4.0, gt=0)
+    """Gigabytes; vectors of a gallery beyond that are read from their file in blocks."""
+
+
+class Asked(NamedTuple):
+    """Cuts that are wanted beside the standard ones, as `cuts.parse` reads them."""
+
+    by: tuple[str, ...] = ()  # of queries
+    pairs: tuple[str, ...] = ()  # of queries and their positives
 
 
 class Evaluation(NamedTuple):
-    """The tables of one evaluation and its headline."""
+    """The tables of one evaluation, its headline, and what whoever reads them should know."""
 
+    lists: pa.Table
     queries: pa.Table
     strata: pa.Table
     headline: dict[str, float | int]
+    notes: tuple[str, ...]
+    trials: tuple[Trial, ...]
 
 
-def evaluate(queries: Floats, gallery: Floats, lists: Lists, schemes: list[Scheme], run_id: str) -> Evaluation:
-    """Rank the gallery for every query by cosine and score the ranks."""
-    _require_known(lists)
-    codes, rules = junk.codes(lists.query, lists.gallery), lists.rules.junk
-    junk.require_positives(*codes, rules, lists.protocol)
-    hidden, positive = junk.masks(*codes, rules)
-    scores = _normalised(queries) @ _normalised(gallery).T
-    rows = [_query(index, scores[index], hidden[index], positive[index]) for index in range(len(scores))]
-    facts = {name: lists.query.table[name].to_pylist() for name in ("image_id", "id_space", "pid", "camid")}
-    for index, row in enumerate(rows):
-        row |= {"run_id": run_id, "trial": lists.trial} | {name: values[index] for name, values in facts.items()}
-    valid = np.array([row["n_pos"] > 0 for row in rows])
-    cells = [cell for scheme in schemes for cell in _cells(scheme, rows, valid, lists, run_id)]
-    identities = lists.query.identities()
-    headline = _means(rows, valid) | _optimistic(rows, valid) | _macro(rows, valid, identities)
-    headline |= _support(rows, valid, lists)
-    return Evaluation(pa.Table.from_pylist(rows, QUERIES), pa.Table.from_pylist(cells, STRATA), headline)
+class _Ranked(NamedTuple):
+    trial: Trial
+    rows: pa.Table
+    broken: tuple[int, int]  # queries and gallery rows that could not be scored
 
 
-def average_precision(ranks: Ranks) -> float:
-    """Give the discrete AP: the mean over positives of the precision at their rank."""
-    return float(np.mean(np.arange(1, len(ranks) + 1) / ranks))
-
-
-def trapezoid_precision(ranks: Ranks) -> float:
-    """Give the AP of the Oxford rule: at every positive the mean of the precision before it and at it."""
-    hits = np.arange(1, len(ranks) + 1)
-    before = np.where(ranks > 1, (hits - 1) / np.maximum(ranks - 1, 1), 1.0)
-    return float(np.mean((before + hits / ranks) / 2))
-
-
-def chance_precision(positives: int, negatives: int) -> float:
-    """Give the expected discrete AP of a random order of the gallery."""
-    count = positives + negatives
-    harmonic = float(np.sum(1 / np.arange(1, count + 1)))
-    if count == 1:
-        return 1.0
-    return ((positives - 1) / (count - 1) * (count - harmonic) + harmonic) / count
-
-
-def _require_known(lists: Lists) -> None:
-    """Refuse what this evaluator would score by another rule than the protocol's."""
-    for name, known in (("cmc", "first"), ("invalid_queries", "skip")):
-        if (found := getattr(lists.rules, name)) != known:
-            raise UserError(f"{lists.protocol}: {name} is {found!r}, this evaluator knows {known!r} only")
-
-
-def _query(index: int, scores: Floats, hidden: NDArray[np.bool_], positive: NDArray[np.bool_]) -> dict[str, Any]:
-    negatives = scores[~hidden & ~positive]
-    where = np.flatnonzero(positive)
-    where = where[np.argsort(-scores[where], kind="stable")]
-    # Ties are pessimistic: a negative that scores the same as a positive stands before it.
-    place = np.arange(1, len(where) + 1)
-    ranks = np.array([np.sum(negatives >= scores[item]) for item in where], dtype=np.int64) + place
-    best = np.array([np.sum(negatives > scores[item]) for item in where], dtype=np.int64) + place
-    tied, found = int(np.sum(ranks != best)), len(where) > 0
-    return {
-        "query_idx": index,
-        "ap": average_precision(ranks) if found else None,
-        "ap_trapz": trapezoid_precision(ranks) if found else None,
-        "inp": len(ranks) / ranks[-1] if found else None,
-        "first_rank": int(ranks[0]) if found else 0,
-        "n_pos": len(where),
-        "n_junk": int(hidden.sum()),
-        "n_gallery_eff": int((~hidden).sum()),
-        "pos_ranks": ranks.tolist(),
-        "pos_gidx": where.tolist(),
-        "n_ties": tied,
-        "ap_opt": average_precision(best) if tied else None,
-        "inp_opt": len(best) / best[-1] if tied else None,
-        "first_rank_opt": int(best[0]) if tied else None,
-        "first_rank_id": 0,
-        "d_first_pos": 1 - scores[where].max() if found else None,
-        "d_first_neg": 1 - negatives.max() if len(negatives) else None,
+def evaluate(
+    trials: Sequence[Lists],
+    given: Features | Matrix,
+    options: Options | None = None,
+    run_id: str = "",
+    asked: Asked | None = None,
+    device: str = "cpu",
+) -> Evaluation:
+    """Rank the gallery of every trial and score the ranks."""
+    options, rules = options or Options(), trials[0].rules
+    ranked = [_rank(one, given, options, run_id, device) for one in trials]
+    parts = tuple(one.trial for one in ranked)
+    chosen, notes = _cuts(parts, asked or Asked())
+    known = scorecard.queries(parts)
+    cells = scorecard.cells(parts, chosen, known, rules)
+    table, headline = strata_rows.table(
+        parts, cells, known, rules, run_id, strata_rows.How(options.draws, options.seed)
+    )
+    headline |= {
+        "n_nonfinite_q": max(one.broken[0] for one in ranked),
+        "n_nonfinite_g": max(one.broken[1] for one in ranked),
     }
+    told = dict.fromkeys([*trials[0].notes, *given.notes, *notes])
+    rows = pa.concat_tables([one.rows for one in ranked])
+    return Evaluation(lists.joined(trials), rows, table, headline, tuple(told), parts)
 
 
-def _means(rows: list[dict[str, Any]], chosen: NDArray[np.bool_]) -> dict[str, float]:
-    picked = [rows[index] for index in np.flatnonzero(chosen)]
-    ranks = [np.array(row["pos_ranks"], dtype=np.int64) for row in picked]
-    first = np.array([rank[0] for rank in ranks])
-    return {
-        "mAP": float(np.mean([average_precision(rank) for rank in ranks])),
-        "mAP_trapz": float(np.mean([trapezoid_precision(rank) for rank in ranks])),
-        "mINP": float(np.mean([len(rank) / rank[-1] for rank in ranks])),
-        **{f"R{k}": float(np.mean(first <= k)) for k in (1, 5, 10)},
-    }
+def _rank(one: Lists, given: Features | Matrix, options: Options, run_id: str, device: str) -> _Ranked:
+    codes, rules = junk.codes(one.query, one.gallery), one.rules
+    _require_places(codes[0], rules, one.protocol)
+    junk.require_positives(*codes, rules.junk, one.protocol)
+    source, found = _ranking(one, given, options, codes, device)
+    shots = ranking.single_shot(source, *codes, rules.junk, max(scorecard.RANKS)) if options.single_shot else None
+    trial = Trial(one.trial, _facts(one.query, one, "query"), _facts(one.gallery, one, "gallery"), found, shots)
+    top = _top(source, codes, rules, options.top) if options.top else None
+    rows = query_rows.table(trial, run_id, _nearest(found, source), top)
+    broken = tuple(int(np.sum(getattr(source, f"bad_{name}", False))) for name in ("queries", "gallery"))
+    return _Ranked(trial, rows, (broken[0], broken[1]))
 
 
-def _optimistic(rows: list[dict[str, Any]], chosen: NDArray[np.bool_]) -> dict[str, float]:
-    """Give what the scores would be with every tie in the query's favour; a row without ties has nothing to gain."""
-    picked = [rows[index] for index in np.flatnonzero(chosen)]
-    scores = [row["ap_opt"] if row["n_ties"] else row["ap"] for row in picked]
-    first = np.array([row["first_rank_opt"] if row["n_ties"] else row["first_rank"] for row in picked])
-    return {"mAP_opt": float(np.mean(scores)), "R1_opt": float(np.mean(first <= 1))}
+def _ranking(
+    one: Lists, given: Features | Matrix, options: Options, codes: tuple[Codes, Codes], device: str
+) -> tuple[Source, Ranking]:
+    """Choose who counts: a kernel over vectors in memory, a pass over their file, or the GPU."""
+    dedup = one.rules.cmc == "dedup"
+    if isinstance(given, Features) and streamed(one.gallery, given, options):
+        given.check(one.query, options.metric)
+        query, places = given.of(one.query), given.places(one.gallery)
+        found = streaming.rank(
+            query, given.vectors, places, *codes, one.rules.junk, metric=options.metric, identities=dedup
+        )
+        return scoring.Vectors(query, query[:0], options.metric), found
+    scored = source(one, given, options)
+    if device == "cpu":
+        return scored, ranking.rank(scored, *codes, one.rules.junk, identities=dedup)
+    return scored, _on_device(one, given, options, codes, device)
 
 
-def _macro(rows: list[dict[str, Any]], chosen: NDArray[np.bool_], identities: NDArray[np.int64]) -> dict[str, float]:
-    """Give every identity one vote: the mean over identities of the mean AP of its valid queries."""
-    scores: dict[int, list[float]] = {}
-    for index in np.flatnonzero(chosen):
-        scores.setdefault(int(identities[index]), []).append(rows[index]["ap"])
-    return {"mAP_id_macro": float(np.mean([np.mean(found) for found in scores.values()]))}
+def _on_device(
+    one: Lists, given: Features | Matrix, options: Options, codes: tuple[Codes, Codes], device: str
+) -> Ranking:
+    from benchmark import ranking_torch
+
+    dedup, rules = one.rules.cmc == "dedup", one.rules.junk
+    if isinstance(given, Matrix) or options.rerank or options.nonfinite != "error":
+        raise UserError(
+            f"--device {device}: counts over vectors; a matrix, re-ranking and nonfinite = 'worst' want cpu"
+        )
+    query, gallery = (given.vectors[given.places(part)] for part in (one.query, one.gallery))
+    return ranking_torch.rank(query, gallery, *codes, rules, metric=options.metric, device=device, identities=dedup)
 
 
-def _support(rows: list[dict[str, Any]], valid: NDArray[np.bool_], lists: Lists) -> dict[str, int]:
-    return {
-        "n_query_total": len(rows),
-        "n_query_valid": int(valid.sum()),
-        "n_query_tied": sum(bool(row["n_ties"]) for row in rows),
-        "n_gallery": len(lists.gallery),
-        "n_id": len(set(lists.query.identities()[valid].tolist())),
-    }
+def source(one: Lists, given: Features | Matrix, options: Options) -> Source:
+    """Give the scores of a trial's queries against its gallery, from vectors in memory or a ready matrix."""
+    if isinstance(given, Matrix):
+        if options.rerank:
+            raise UserError("rerank: a ready matrix is ranked as it is; re-ranking needs the vectors")
+        return given.source(one)
+    if options.nonfinite == "error":
+        for part in (one.query, one.gallery):
+            given.check(part, options.metric)
+    query, gallery = (given.vectors[given.places(part)] for part in (one.query, one.gallery))
+    if options.rerank:
+        return Reranked(query, gallery, options.metric, options.rerank)
+    return scoring.Vectors(query, gallery, options.metric, options.nonfinite)
 
 
-def _cells(
-    scheme: Scheme, rows: list[dict[str, Any]], valid: NDArray[np.bool_], lists: Lists, run_id: str
-) -> list[dict[str, Any]]:
-    """Cut the queries, never the negatives; the chance level stands beside every cell."""
-    levels = strata.assign(lists.query, scheme)
-    identities = lists.query.identities()
-    cells = []
-    for code, level in enumerate(levels.levels):
-        chosen = valid & (levels.codes == code)
-        if not chosen.any():
-            continue
-        picked = [rows[index] for index in np.flatnonzero(chosen)]
-        pairs = [(len(row["pos_ranks"]), row["n_gallery_eff"]) for row in picked]
-        chance = np.mean([chance_precision(found, total - found) for found, total in pairs])
-        people = len(set(identities[chosen].tolist()))
-        for metric, value in (_means(rows, chosen) | {"chance_mAP": float(chance)}).items():
-            cells.append(
-                {
-                    "run_id": run_id,
-                    "scheme_id": scheme.id,
-                    "scheme_sha256": scheme.sha256,
-                    "cut": "query",
-                    "q_stratum": level,
-                    "stratum_order": code,
-                    "metric": metric,
-                    "value": value,
-                    "n_query": len(picked),
-                    "n_id": people,
-                    "n_pos_pairs": sum(found for found, _ in pairs),
-                    "n_gallery": len(lists.gallery),
-                    "low_support": people < MIN_IDENTITIES,
-                }
-            )
-    return cells
+def streamed(gallery: Manifest, given: Features, options: Options) -> bool:
+    """Say whether a gallery is too large for memory, and refuse what needs it there."""
+    large: bool = 4 * len(gallery) * given.vectors.shape[1] > options.memory * 1e9
+    wanting = [name for name in ("rerank", "single_shot", "top") if getattr(options, name)]
+    if large and (wanting or options.nonfinite != "error"):
+        what = ", ".join(wanting or ["nonfinite = 'worst'"])
+        raise UserError(f"features: larger than memory = {options.memory:g} GB; {what} needs them in memory")
+    return large
 
 
-def _normalised(vectors: Floats) -> Floats:
-    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-    if not (lengths > 0).all():
-        raise UserError(f"features: {int((lengths == 0).sum())} rows have no length and cannot be normalised")
-    return np.asarray(vectors / lengths)
+def _require_places(query: Codes, rules: Rules, where: str) -> None:
+    """Refuse a camera rule where no camera is known: nothing would be hidden, and no number would be comparable."""
+    if rules.junk.same_place and (query.place == junk.NOBODY).all():
+        raise UserError(
+            f"{where}: hides a query's own place (same_place), but no query has a known camera or place; read the set "
+            "with cameras, or name a protocol without that rule, such as no-cameras"
+        )
+
+
+def _facts(part: Manifest, one: Lists, role: str) -> pa.Table:
+    """Give a list's rows with the columns of the manifest that the list does not hold: any of them may be cut by."""
+    known = one.table()
+    rows = known.filter(pa.compute.equal(known["role"], role))
+    further = [name for name in part.table.column_names if name not in rows.column_names]
+    for name in further:
+        rows = rows.append_column(name, part.table[name])
+    return rows
+
+
+def _cuts(trials: Sequence[Trial], asked: Asked) -> tuple[list[Cut], list[str]]:
+    """Cut all trials as one, so that a level is the same in each of them."""
+    query, gallery = (pa.concat_tables([getattr(one, role) for one in trials]) for role in ("query", "gallery"))
+    found, notes = cuts.standard(query, gallery)
+    named = {(cut.kind, cut.scheme_id) for cut in found}
+    for kind, texts in (("query", asked.by), ("pair_pos", asked.pairs)):
+        for text in texts:
+            cut = cuts.parse(text, query, gallery, "query" if kind == "query" else "pair_pos")
+            notes += cut.notes
+            if reason := cuts.idle(cut):
+                notes.append(reason)
+            elif (cut.kind, cut.scheme_id) not in named:
+                found.append(cut)
+                named.add((cut.kind, cut.scheme_id))
+    return found, notes
+
+
+def _nearest(found: Ranking, source: Source) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Give the distances of every query to its first positive and its first negative; NaN where there is none."""
+    asked = np.arange(len(found.junk))
+    first = np.full(len(asked), np.nan, dtype=np.float32)
+    valid = np.diff(found.starts) > 0
+    first[valid] = found.scores[found.starts[:-1][valid]]
+    with np.errstate(invalid="ignore"):
+        return source.distances(first, asked), source.distances(found.negative, asked)
+
+
+def _top(source: Source, codes: tuple[Codes, Codes], rules: Rules, k: int) -> pa.Table:
+    rows, scores = ranking.top(source, *codes, rules.junk, np.arange(source.queries), k)
+    kept = rows >= 0
+    owners = np.nonzero(kept)[0]
+    starts = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
+    far = source.distances(scores[kept], owners)
+    lists_of = {"top_gidx": pa.array(rows[kept], pa.int32()), "top_dist": pa.array(far, pa.float32())}
+    return pa.table(
+        {name: pa.ListArray.from_arrays(pa.array(starts, pa.int32()), flat) for name, flat in lists_of.items()}
+    )

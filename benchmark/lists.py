@@ -1,10 +1,12 @@
 """`lists/1`: the query and gallery rows that a protocol resolved, which say what a result is comparable with."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from benchmark import durable, strata
 from benchmark.manifest import Manifest
@@ -42,8 +44,9 @@ class Lists:
 
     def table(self) -> pa.Table:
         """Give both lists as one table; `position` counts within a role."""
-        parts = [_rows("query", self.query), _rows("gallery", self.gallery)]
-        return pa.concat_tables(parts).cast(LISTS)
+        parts = pa.concat_tables([_rows("query", self.query), _rows("gallery", self.gallery)])
+        trial = pa.repeat(pa.scalar(self.trial, pa.int16()), len(parts))
+        return parts.append_column("trial", trial).cast(LISTS)
 
     @property
     def lists_sha256(self) -> str:
@@ -51,8 +54,22 @@ class Lists:
         return hash_table(self.table())
 
 
+def joined(trials: Sequence[Lists]) -> pa.Table:
+    """Give the lists of all trials as one table."""
+    return pa.concat_tables([lists.table() for lists in trials])
+
+
 def hash_table(table: pa.Table) -> str:
     """Hash the rows of a `lists/1` table, whatever their order; docs/results.md gives the recipe."""
+    numbers = pc.fill_null(table["trial"], 0) if "trial" in table.column_names else pa.array([], pa.int16())
+    trials = sorted(pc.unique(numbers).to_pylist())
+    if len(trials) < 2:
+        return _hash_trial(table)
+    parts = [[trial, _hash_trial(table.filter(pc.equal(numbers, trial)))] for trial in trials]
+    return durable.sha256(durable.canonical(parts))
+
+
+def _hash_trial(table: pa.Table) -> str:
     names = ("role", "image_id", "sha256", "id_space", "pid", "camid", "place")
     rows = zip(*(table[name].to_pylist() for name in names), strict=True)
     return durable.sha256("".join(durable.canonical(row) + "\n" for row in sorted(rows)))
@@ -64,4 +81,5 @@ def _rows(role: str, manifest: Manifest) -> pa.Table:
     table = manifest.table.select(known)
     table = table.append_column("role", pa.repeat(role, count))
     table = table.append_column("position", pa.array(np.arange(count), pa.int32()))
-    return table.append_column("size", pa.array(strata.sizes(manifest))).select(LISTS.names)
+    table = table.append_column("size", pa.array(strata.sizes(manifest)))
+    return table.select([name for name in LISTS.names if name != "trial"])

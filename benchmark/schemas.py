@@ -62,6 +62,10 @@ RUN = pa.schema(
         # ties and guards
         *_fields(_int, "n_query_tied n_nonfinite_q n_nonfinite_g"),
         *_fields(_float, "mAP_opt R1_opt"),
+        # the means over all queries, where one without a positive counts as 0
+        *_fields(_float, "mAP_all mAP_trapz_all"),
+        # over the trials of a protocol; the spread over seeds is of several runs
+        *_fields(_float, "sd_trials_mAP sd_trials_R1"),
         # support
         *_fields(_int, "n_query_total n_query_valid n_gallery n_id"),
     ]
@@ -69,7 +73,7 @@ RUN = pa.schema(
 
 STATUSES = ("ok", "failed", "killed", "partial")
 PROVENANCES = ("ran_here", "rescored", "verified", "literature")
-SCORES = ("mAP", "mINP", "R1", "R5", "R10", "mAP_id_macro", "mAP_trapz", "mAP_opt", "R1_opt")  # each 0 to 1
+SCORES = ("mAP", "mINP", "R1", "R5", "R10", "mAP_id_macro", "mAP_trapz", "mAP_opt", "R1_opt", "mAP_all", "mAP_trapz_all")  # each 0 to 1
 
 QUERIES = pa.schema(
     [
@@ -105,6 +109,7 @@ STRATA = pa.schema(
         ("metric", _text),
         *_fields(_float, "value se ci_lo ci_hi"),
         ("ci_method", _text),
+        ("sd_trials", _float),  # of the value over the trials of a protocol; null where there is one
         *_fields(_int, "ci_B ci_seed n_query n_id n_pos_pairs n_gallery"),
         ("low_support", _flag),  # under 30 identities: no interval
     ]
@@ -120,6 +125,7 @@ LISTS = pa.schema(
         ("modality", _text),
         *_fields(pa.float32(), "lightness stops size exposure"),
         ("scene", _text),
+        ("trial", pa.int16()),  # positions are counted within a trial and a role; null: the only trial
     ]
 )
 

@@ -16,15 +16,19 @@ class Scheme:
 
     name: str
     measure: str  # a column; `size` is `h` where known, else `height`
-    edges: tuple[float, ...] = ()  # none: one level for every distinct value, rounded
+    edges: tuple[float, ...] = ()  # none: one level for every distinct value
     levels: tuple[str, ...] = ()
     light: bool = False  # read from visible pictures only
+    digits: int = 1  # after the point, to which numbers are rounded where there are no edges
 
     @property
     def sha256(self) -> str:
         """Hash what decides who falls where; numbers are hashed as text."""
         edges = [repr(float(edge)) for edge in self.edges]
-        return durable.sha256(durable.canonical({"measure": self.measure, "edges": edges, "light": self.light}))
+        said: dict[str, object] = {"measure": self.measure, "edges": edges, "light": self.light}
+        if self.digits != 1:  # what came later changes no published hash
+            said["digits"] = self.digits
+        return durable.sha256(durable.canonical(said))
 
     @property
     def id(self) -> str:
@@ -86,17 +90,31 @@ def assign(manifest: Manifest, scheme: Scheme) -> Strata:
     values = sizes(manifest) if scheme.measure == "size" else manifest.column(scheme.measure).astype(np.float32)
     if scheme.measure == "size" and np.isnan(values).any():
         manifest.require_measured(scheme.name)
-    known = ~np.isnan(values)
+    found = divide(scheme, values, manifest.column("modality") == "visible")
+    if not found.occupied:
+        where = " in visible light" if scheme.light else ""
+        raise UserError(f"{scheme.name}: no row has {scheme.measure!r}{where}")
+    return found
+
+
+def divide(scheme: Scheme, values: NDArray[np.generic], visible: NDArray[np.bool_]) -> Strata:
+    """Find the level of bare values, numbers or texts; NaN and None are in none."""
+    texts = values.dtype == object
+    known = np.array([value is not None for value in values], dtype=bool) if texts else ~np.isnan(values)
     if scheme.light:
         # An infrared picture's brightness says nothing about the light people see by.
-        known &= manifest.column("modality") == "visible"
-    if not known.any():
-        raise UserError(f"{scheme.name}: no row has {scheme.measure!r}" + (" in visible light" if scheme.light else ""))
+        known &= visible
+    codes = np.full(len(values), -1, dtype=np.int16)
     if scheme.edges:
         # In the precision of the column: else a value stored as -2.9 would lie under an edge at -2.9.
-        found, levels = np.digitize(values, np.array(scheme.edges, dtype=np.float32)), scheme.levels
-    else:
-        rounded = np.round(np.where(known, values, 0).astype(np.float64), 1) + 0.0  # + 0: minus zero is zero
-        distinct = np.unique(rounded[known])
-        found, levels = np.searchsorted(distinct, rounded), tuple(f"{value:g}" for value in distinct)
-    return Strata(scheme, levels, np.where(known, found, -1).astype(np.int16))
+        kind = values.dtype if values.dtype.kind == "f" else np.dtype(np.float64)
+        codes[known] = np.digitize(values[known].astype(kind), np.array(scheme.edges, dtype=kind))
+        return Strata(scheme, scheme.levels, codes)
+    inside = values[known] if texts else _rounded(values[known].astype(np.float64), scheme.digits)
+    distinct, codes[known] = np.unique(inside, return_inverse=True)
+    levels = [str(value) if texts else np.format_float_positional(value, trim="-") for value in distinct]
+    return Strata(scheme, tuple(levels), codes)
+
+
+def _rounded(values: NDArray[np.float64], digits: int) -> NDArray[np.float64]:
+    return np.round(values, digits) + 0.0  # minus zero is zero

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 PICTURES = ("light-size.png", "camera-light.png", "channels.png")
+EVALUATED = ("level-pairs.png", "ranked-lists.png")
 
 
 def commands_page() -> str:
@@ -102,6 +103,8 @@ def main() -> None:
         (ROOT / "docs" / "pictures").mkdir(exist_ok=True)
         for name in PICTURES:
             shutil.copy(Path(folder) / "demo" / "describe" / name, ROOT / "docs" / "pictures" / name)
+        for name in EVALUATED:
+            shutil.copy(Path(folder) / "demo" / "bundle" / "figures" / name, ROOT / "docs" / "pictures" / name)
         # As JPEG a quarter of the size.
         sheet = Image.open(Path(folder) / "demo" / "street-sheet.png").convert("RGB")
         sheet.save(ROOT / "docs" / "pictures" / "street.jpg", quality=88, subsampling=0, optimize=True)

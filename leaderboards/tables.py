@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from benchmark.evaluation import chance_precision
+from benchmark.metrics import chance_precision
 from benchmark.results import Bundle
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def table(bundle: Bundle) -> "Table":
 
 def _cells(bundle: Bundle) -> dict[tuple[str, str], dict[str, dict[str, float]]]:
     cells: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
-    rows = bundle.tables["strata"].to_pylist()
+    rows = [row for row in bundle.tables["strata"].to_pylist() if row["cut"] == "query" and "+" not in row["scheme_id"]]
     for row in sorted(rows, key=lambda row: (row["scheme_id"], row["stratum_order"])):
         cells.setdefault((row["scheme_id"], row["q_stratum"]), {})[row["metric"]] = row
     return cells

@@ -1,6 +1,7 @@
 """The look that all figures share, and how they are saved: equal figures give equal bytes."""
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from benchmark import durable
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 DPI = 130
 SMALL, NORMAL, LARGE = 8, 9, 11
@@ -19,6 +21,7 @@ TITLE_LETTERS = 52  # what the narrowest plot with a long title holds in one lin
 # Okabe and Ito, "Color Universal Design", 2008: told apart with every common kind of colour vision.
 BLACK, GREY = "#000000", "#bbbbbb"
 ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = "#e69f00", "#56b4e9", "#009e73", "#0072b2", "#d55e00", "#cc79a7"
+SERIES = (BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, BLACK)  # of levels, in their order
 SPLITS = {"train": BLUE, "val": GREEN, "test": ORANGE, "none": PURPLE, "all": GREY}
 
 
@@ -40,6 +43,12 @@ def plain(axes: "Axes", title: str, across: str, up: str) -> None:
     axes.set_ylabel(up, fontsize=SMALL)
     axes.tick_params(labelsize=SMALL)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def literal(texts: Iterable["Text"]) -> None:
+    """Show names as they are: a dollar sign in one begins no formula."""
+    for text in texts:
+        text.set_parse_math(False)
 
 
 def say(axes: "Axes", text: str) -> None:

@@ -102,3 +102,35 @@ def test_a_record_without_facts_is_refused(world: Manifest, tmp_path: Path) -> N
     durable.write_json(tmp_path / "features.json", durable.read_json(tmp_path / "features.json") | {"facts": None})
     with pytest.raises(UserError, match=r"features\.json: facts is None"):
         features.read(tmp_path)
+
+
+def test_places_are_the_rows_of_a_manifest_in_its_order(world: Manifest) -> None:
+    given = vectors("set/c.jpg", "set/a.jpg", "set/b.jpg", "set/more.jpg")
+    assert given.places(world).tolist() == [1, 2, 0]
+    turned = Features(given.image_ids, given.vectors, {}, rows=np.array([3, 2, 1, 0]))
+    assert turned.places(world).tolist() == [2, 1, 3]
+    np.testing.assert_array_equal(turned.of(world), given.vectors[[2, 1, 3]])
+    with pytest.raises(UserError, match="for 2 images"):
+        Features(["a", "b"], given.vectors, {}, rows=np.array([0]))
+
+
+def test_half_precision_stays_half(world: Manifest) -> None:
+    half = Features(["set/a.jpg", "set/b.jpg", "set/c.jpg"], np.ones((3, 2), np.float16), {})
+    assert half.of(world).dtype == np.float16
+
+
+def test_a_folder_is_mapped_and_carries_the_hash_of_its_numbers(world: Manifest, tmp_path: Path) -> None:
+    features.write(vectors("set/a.jpg", "set/b.jpg", "set/c.jpg"), world, tmp_path)
+    found = features.read(tmp_path)
+    assert isinstance(found.vectors, np.memmap)
+    assert found.sha256 == durable.sha256((tmp_path / "features.npy").read_bytes())
+
+
+def test_a_folder_of_whole_numbers_is_refused(world: Manifest, tmp_path: Path) -> None:
+    features.write(vectors("set/a.jpg", "set/b.jpg", "set/c.jpg"), world, tmp_path)
+    np.save(tmp_path / "features.npy", np.ones((3, 4), np.int32))
+    record = durable.read_json(tmp_path / "features.json")
+    record["features_sha256"] = durable.sha256((tmp_path / "features.npy").read_bytes())
+    durable.write_json(tmp_path / "features.json", record)
+    with pytest.raises(UserError, match=r"features\.npy: holds int32, must be float16"):
+        features.read(tmp_path)

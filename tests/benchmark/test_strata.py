@@ -123,3 +123,24 @@ def test_sizes_from_the_frame_need_no_measuring() -> None:
 def test_an_unknown_scheme_is_named_with_the_nearest(mistake: Mistake) -> None:
     with mistake("'night600-ligth'", "did you mean 'night600-light'?", "exposure, night600-light"):
         strata.scheme("night600-ligth")
+
+
+def test_bare_values_of_any_kind_are_divided() -> None:
+    everywhere = np.ones(4, dtype=bool)
+    texts = np.array(["b", None, "a", "b"], dtype=object)
+    found = strata.divide(strata.Scheme("time", "time"), texts, everywhere)
+    assert (found.levels, names(found)) == (("a", "b"), ["b", "-", "a", "b"])
+    # 2^24 + 1 is no float32: whole numbers keep their own precision under an edge.
+    whole = np.array([2**24, 2**24 + 1, 2**24 + 2, 0])
+    at = strata.Scheme("frame", "frame", (2.0**24 + 1,), ("low", "high"))
+    assert names(strata.divide(at, whole, everywhere)) == ["low", "high", "high", "low"]
+
+
+def test_digits_decide_which_numbers_are_one_level_and_are_hashed() -> None:
+    coarse, fine = strata.Scheme("noise", "noise"), strata.Scheme("noise", "noise", digits=3)
+    values, everywhere = np.array([0.011, 0.0111, 0.02]), np.ones(3, dtype=bool)
+    assert strata.divide(coarse, values, everywhere).levels == ("0",)
+    assert strata.divide(fine, values, everywhere).levels == ("0.011", "0.02")
+    assert coarse.sha256 != fine.sha256
+    # Made before digits could be chosen: a board may hold it.
+    assert strata.scheme("exposure").sha256.startswith("6d8edb8c")

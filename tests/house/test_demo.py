@@ -109,6 +109,7 @@ def test_two_demos_are_equal_byte_for_byte(home: Path, tmp_path: Path) -> None:
         other = tmp_path / file.relative_to(home)
         timed = ".steps" in file.parts or file.name in (
             "run.json",
+            "ledger.jsonl",
             "board.parquet",
             "queries.parquet",
             "strata.parquet",

@@ -1,0 +1,123 @@
+"""An evaluation as a bundle: everything that a leaderboard needs, written down, and a line in the ledger."""
+
+import datetime
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark import durable, environment, evaluation, ledger, lists, resolve, results
+from benchmark.errors import UserError
+from benchmark.evaluation import Asked, Evaluation, Options
+from benchmark.features import Features
+from benchmark.lists import Lists
+from benchmark.manifest import Manifest
+from benchmark.matrix import Matrix
+from benchmark.protocol import Protocol
+
+# What a training may have said of itself, under its names in run/1.
+TRAINED = (
+    *("train_sets", "n_train_ids", "n_train_imgs", "synth_recipe_sha256", "input_h", "input_w", "epochs"),
+    *("deterministic", "amp", "ckpt_selection", "val_set", "flip_tta", "backbone", "pretrain_id", "pretrain_sha256"),
+    *("pretrain_data", "method_version", "mode", "paper_ref", "licence", "params_m", "gflops"),
+)
+
+
+def evaluate(
+    manifest: Manifest,
+    plan: Protocol,
+    given: Features | Matrix,
+    options: Options,
+    folder: Path,
+    asked: Asked | None = None,
+    device: str = "cpu",
+    training: Path | None = None,
+) -> Evaluation:
+    """Evaluate and leave a bundle; where that fails, leave one that says so."""
+    begin, started = time.monotonic(), datetime.datetime.now(datetime.UTC)
+    trials = [resolve.resolve(manifest, plan, trial) for trial in range(plan.trials.count)]
+    record, files = _record(manifest, trials, given, options, training)
+    record["started_at"] = started.isoformat()
+    try:
+        done = evaluation.evaluate(trials, given, options, record["run_id"], asked, device)
+    except UserError as error:
+        results.write(results.Bundle(_ended(record, begin, status="failed", notes=str(error))), folder)
+        raise
+    record |= done.headline
+    if _is_test(trials):
+        names = (record["config_id"], lists.hash_table(done.lists), record["run_id"])
+        record["n_test_evals"] = ledger.enter(folder.absolute().parent, record["method"], *names)
+    tables = {"lists": done.lists, "queries": done.queries, "strata": done.strata}
+    results.write(results.Bundle(_ended(record, begin, status="ok"), tables), folder, files)
+    return done
+
+
+def _record(
+    manifest: Manifest, trials: Sequence[Lists], given: Features | Matrix, options: Options, training: Path | None
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Say what is known before anything is ranked."""
+    facts: dict[str, Any] = {"method": "unnamed", "config": {}, "seed": 0, "train_sets": []} | given.facts
+    config = dict(facts["config"]) | {"evaluation": _shaping(options)}
+    known = {"lists_sha256": lists.hash_table(lists.joined(trials)), "protocol_sha256": trials[0].protocol_sha256}
+    named = {name: facts[name] for name in ("method", "seed", "train_sets")} | known
+    inputs = results.run_inputs(**named, config=config)
+    trained, files = _training(training, facts)
+    record = {name: facts[name] for name in TRAINED if facts.get(name) is not None} | environment.facts() | trained
+    record |= trials[0].facts() | known | _how(options, given) | _set(manifest)
+    record |= {"method": facts["method"], "seed": facts["seed"], "provenance": "ran_here" if files else "rescored"}
+    record |= {"run_id": results.run_id(inputs, results.nonce()), "config_id": results.config_id(inputs)}
+    if options.nonfinite == "worst":
+        record |= {"flagged": True, "flag_reason": "rows that could not be scored were ranked last"}
+    return record | {"config_json": json.dumps(facts["config"])}, files
+
+
+def _shaping(options: Options) -> dict[str, Any]:
+    """Give what shapes the ranks; how intervals are drawn, and what is kept, makes no other configuration."""
+    return options.model_dump(include={"metric", "nonfinite", "rerank"}, mode="json")
+
+
+def _how(options: Options, given: Features | Matrix) -> dict[str, Any]:
+    """Say by which rules it is scored."""
+    matrix = isinstance(given, Matrix)
+    return {
+        "ap_variant": "discrete",
+        "tie_rule": "pessimistic",
+        "metric": "ready matrix" if matrix else options.metric,
+        "rerank": options.rerank.words() if options.rerank else "none",
+        "feat_dim": None if isinstance(given, Matrix) else int(given.vectors.shape[1]),
+        "features_sha256": given.sha256 or None,
+        "flip_tta": bool(given.facts.get("flip_tta", False)),
+    }
+
+
+def _set(manifest: Manifest) -> dict[str, Any]:
+    sources = sorted({str(source) for source in np.unique(manifest.column("source").astype(str))})
+    return {
+        "eval_set": "+".join(sources),
+        "eval_labels_sha256": manifest.labels_sha256,
+        "eval_data_sha256": manifest.data_sha256,
+    }
+
+
+def _training(folder: Path | None, facts: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Give what a training left: its files go with the bundle. Features made elsewhere have none."""
+    if folder is None:
+        return {}, {}
+    trained = results.read(folder).run
+    if not trained["ckpt_sha256"] or trained["ckpt_sha256"] != facts.get("ckpt_sha256"):
+        raise UserError(f"{folder}: its weights are not those that made the features")
+    files = {name: durable.read_bytes(folder / name) for name in ("config.json", *results.FILES)}
+    return {"train_s": trained["train_s"]}, files
+
+
+def _ended(record: Mapping[str, Any], begin: float, **state: str) -> dict[str, Any]:
+    ended = {"ended_at": datetime.datetime.now(datetime.UTC).isoformat(), "eval_s": round(time.monotonic() - begin, 3)}
+    return results.run_record(**record, **ended, **state)
+
+
+def _is_test(trials: Sequence[Lists]) -> bool:
+    """Say whether somebody but the validation split is asked for."""
+    return any((lists.query.column("split") != "val").any() for lists in trials)

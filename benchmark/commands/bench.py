@@ -1,0 +1,163 @@
+"""`luxreid bench`: evaluate and compare. Heavy modules are imported by each command."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from benchmark.console import console, say
+from benchmark.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from benchmark.features import Features
+    from benchmark.manifest import Manifest
+    from benchmark.matrix import Matrix
+
+DEVICES = ("cpu", "cuda")
+
+Many = list[str] | None
+
+
+def commands() -> typer.Typer:
+    """Make the commands."""
+    app = typer.Typer(help="From features to results.", no_args_is_help=True, rich_markup_mode=None)
+    app.command("evaluate")(evaluate)
+    app.command("compare")(compare)
+    return app
+
+
+def evaluate(
+    path: Annotated[Path, typer.Argument(metavar="MANIFEST", help="A manifest, a Parquet file.")],
+    features: Annotated[
+        Path | None, typer.Argument(help="features/1, .npy, .npz, .safetensors or .parquet; docs/evaluation.md.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The bundle to write; default: FEATURES-PROTOCOL.")] = None,
+    protocol: Annotated[str, typer.Option(help="A protocol (luxreid list protocols) or a TOML file.")] = "market-style",
+    distances: Annotated[Path | None, typer.Option(help="A ready matrix in place of FEATURES, an .npz.")] = None,
+    rows: Annotated[Path | None, typer.Option(help="The names of FEATURES' rows: .txt, .csv or .parquet.")] = None,
+    in_order: Annotated[bool, typer.Option("--in-order", help="FEATURES' rows stand in the manifest's order.")] = False,
+    method: Annotated[str, typer.Option(help="What to call it; default: as FEATURES say, or their name.")] = "",
+    run_seed: Annotated[int | None, typer.Option(help="The seed it was trained with, if FEATURES do not say.")] = None,
+    training: Annotated[Path | None, typer.Option(help="The training's bundle, whose weights made FEATURES.")] = None,
+    by: Annotated[Many, typer.Option(help="Cut queries by COLUMN, COLUMN:edges or ONE+OTHER, too.")] = None,
+    pairs: Annotated[Many, typer.Option(help="Cut queries and their positives by COLUMN or COLUMN:edges, too.")] = None,
+    rerank: Annotated[str, typer.Option(help="k-reciprocal: re-rank; off unless named.")] = "",
+    config: Annotated[Path | None, typer.Option(help="TOML file with options.")] = None,
+    sets: Annotated[Many, typer.Option("--set", help="key=value, as often as needed; overrides --config.")] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda: where is counted.")] = "cpu",
+    figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw into OUT/figures.")] = True,
+    again: Annotated[bool, typer.Option("--again", help="Replace a bundle that is there.")] = False,
+    root: Annotated[
+        Path | None, typer.Option(help="Folder of the pictures, where it is not the manifest's own.")
+    ] = None,
+) -> None:
+    """Rank features by a protocol; print and keep metrics by light, size and pair, with chance and intervals."""
+    from benchmark import bundling, evaluation_figures, evaluation_table, manifest, results
+    from benchmark import protocol as protocols
+    from benchmark.config import load
+    from benchmark.evaluation import Asked, Options
+
+    _check_choices(device, rerank)
+    found, plan = manifest.read(path, root), protocols.load(protocol)
+    options = load(Options, config, [*(sets or ()), *(["rerank={}"] if rerank else [])])
+    source = _one(features, distances)
+    given = _named(_given(found, source, source == distances, rows, in_order), method, run_seed, source)
+    target = out or source.with_name(f"{source.stem}-{plan.name}")
+    _require_free(target, again)
+    asked = Asked(tuple(by or ()), tuple(pairs or ()))
+    done = bundling.evaluate(found, plan, given, options, target, asked, device, training)
+    for note in done.notes:
+        typer.echo(f"note: {note}", err=True)
+    for part in evaluation_table.lines(results.read(target)):
+        console().print(part, soft_wrap=isinstance(part, str), markup=False, highlight=False)
+    if figures:
+        for drawn in evaluation_figures.draw(found, plan, done, given, options, target / "figures"):
+            say(str(drawn))
+    say(str(target))
+
+
+def compare(
+    sides: Annotated[
+        list[Path], typer.Argument(metavar="REFERENCE OTHER...", help="Bundles, or folders with one bundle a seed.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Write the comparison as a Parquet or CSV table, too.")] = None,
+    draws: Annotated[int, typer.Option(min=100, help="How often signs are flipped.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Seed of every draw.")] = 0,
+) -> None:
+    """Compare every other side with the first one, query by query and seed by seed, overall and in every level."""
+    from benchmark import compare as comparing
+    from benchmark import compare_table
+
+    if len(sides) < 2:
+        raise UserError("bench compare: name a reference and at least one other side")
+    if out and out.suffix not in (".parquet", ".csv"):
+        raise UserError(f"--out {out}: must end in .parquet or .csv")
+    found = [comparing.compare(other, sides[0], draws, seed) for other in sides[1:]]
+    for one in found:
+        for part in compare_table.lines(one):
+            console().print(part, soft_wrap=isinstance(part, str), markup=False, highlight=False)
+    if out:
+        _write([row for one in found for row in comparing.table(one)], out)
+        say(str(out))
+
+
+def _write(rows: list[dict[str, Any]], path: Path) -> None:
+    """Write rows as Parquet, or as CSV with a list of runs in one cell."""
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    from benchmark import durable
+
+    if path.suffix == ".csv":
+        rows = [
+            {name: " ".join(value) if isinstance(value, list) else value for name, value in row.items()} for row in rows
+        ]
+    table, writer = pa.Table.from_pylist(rows), pa.csv.write_csv if path.suffix == ".csv" else pa.parquet.write_table
+    durable.write_atomically(path, lambda file: writer(table, file))
+
+
+def _check_choices(device: str, rerank: str) -> None:
+    if device not in DEVICES:
+        raise UserError(f"--device {device}: {nearest(device, list(DEVICES))}")
+    if rerank not in ("", "k-reciprocal"):
+        raise UserError(f"--rerank {rerank}: {nearest(rerank, ['k-reciprocal'])}")
+
+
+def _one(features: Path | None, distances: Path | None) -> Path:
+    if features and not distances:
+        return features
+    if distances and not features:
+        return distances
+    raise UserError("bench evaluate: give either FEATURES or --distances")
+
+
+def _given(found: "Manifest", source: Path, is_matrix: bool, rows: Path | None, in_order: bool) -> "Features | Matrix":
+    from benchmark import foreign, matrix
+
+    if not is_matrix:
+        return foreign.load(source, rows, in_order, found)
+    if rows or in_order:
+        raise UserError("--distances: names its rows and columns itself; leave --rows and --in-order out")
+    return matrix.load(source)
+
+
+def _named(given: "Features | Matrix", method: str, run_seed: int | None, path: Path) -> "Features | Matrix":
+    """Complete what the maker did not say; what was said is not overruled."""
+    from dataclasses import replace
+
+    facts = dict(given.facts)
+    for name, said in (("method", method or None), ("seed", run_seed)):
+        if said is not None and facts.get(name, said) != said:
+            raise UserError(f"{path}: says that its {name} is {facts[name]!r}, not {said!r}")
+        if said is not None:
+            facts[name] = said
+    return replace(given, facts={"method": path.stem} | facts)
+
+
+def _require_free(target: Path, again: bool) -> None:
+    if (target / "run.json").exists():
+        if not again:
+            raise UserError(f"{target}: holds a run; name another --out, or --again replaces it")
+    elif target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UserError(f"{target}: holds something else; name a new or empty folder")
