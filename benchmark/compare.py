@@ -111,13 +111,13 @@ def _require_alike(one: Side, other: Side) -> Mapping[str, Any]:
     """Refuse runs over unlike lists or by unlike protocols; give the record that all of them agree with."""
     runs = [*one.runs.values(), *other.runs.values()]
     first, record = runs[0][0], runs[0][1].run
-    for name, what in (("lists_sha256", "lists"), ("protocol_sha256", "protocol")):
+    for name, what in (("lists_sha256", "other lists"), ("protocol_sha256", "another protocol")):
         for path, bundle in runs:
             if not bundle.run[name]:
                 raise UserError(f"{path}: its record has no {name}, so nobody knows what it can be compared with")
             if bundle.run[name] != record[name]:
                 raise UserError(
-                    f"{path}: was made with another {what} than {first} ({name} {bundle.run[name][:8]}, not "
+                    f"{path}: was made with {what} than {first} ({name} {bundle.run[name][:8]}, not "
                     f"{record[name][:8]}); only results of the same lists and protocol are compared"
                 )
     return record

@@ -13,7 +13,7 @@ from benchmark.sides import listed
 if TYPE_CHECKING:
     from rich.table import Table
 
-COLUMNS = ("A", "B", "A - B", "95 %", "p", "p Holm", "p flips", "seeds agree", "queries", "identities", "A is")
+COLUMNS = ("A", "B", "A - B", "95 %", "p", "p\nHolm", "p\nflips", "seeds\nagree", "queries", "identi-\nties", "A is")
 MANY = 30  # cells that a person still reads
 CUTS = {
     "query": "queries by {}",

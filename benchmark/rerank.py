@@ -131,7 +131,7 @@ class _Points:
             farthest[rows] = squared.max(axis=1)
             squared[rows - start, rows] = -1
             order[rows] = _smallest(squared, order.shape[1])
-        pass  # all images are the same
+        farthest[farthest == 0] = 1  # all images are the same
         return order, farthest
 
 
@@ -160,7 +160,7 @@ def _mutual(order: Ints) -> sparse.csr_array:
 
 def _grown(mutual: sparse.csr_array, closer: sparse.csr_array) -> sparse.csr_array:
     """Add the closer neighbours of every neighbour, where more than two thirds of them are neighbours already."""
-    shared = (mutual @ closer.T).multiply(mutual).tocoo()
+    shared = (mutual @ closer).multiply(mutual).tocoo()  # being mutual, both are their own transposes
     kept = 3 * shared.data > 2 * closer.sum(axis=1)[shared.col]
     helpers = sparse.csr_array((shared.data[kept], (shared.row[kept], shared.col[kept])), shape=shared.shape)
     return mutual + helpers @ closer

@@ -32,7 +32,7 @@ _SCATTERED = 1024  # rows read at a time where they lie apart: a mapped file bri
 class _File:
     """The rows of a list in the order of the file, in blocks of one size."""
 
-    rows: NDArray[Any]
+    rows: Any  # an array, or a map of a file
     metric: str
     positions: Ints  # of the list
     places: Ints  # in the file, ascending
@@ -61,9 +61,9 @@ class _File:
 
     def forget(self) -> None:
         """Let go of pages that were read: they count as ours until the system needs them."""
-        found: Any = self.rows
-        shared = isinstance(found, np.memmap) and found.mode == "r"
+        found, shared = self.rows, False
         while isinstance(found, np.ndarray):
+            shared |= isinstance(found, np.memmap) and found.mode == "r"  # what another mode has changed would be lost
             found = found.base
         if shared and isinstance(found, mmap.mmap) and hasattr(found, "madvise"):
             found.madvise(mmap.MADV_DONTNEED)

@@ -138,11 +138,11 @@ def five(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def compared(five: tuple[Path, Path]) -> Comparison:
+def found(five: tuple[Path, Path]) -> Comparison:
     return compare.compare(*five)
 
 
-def test_the_whole_equals_a_loop_over_stored_ranks(compared: Comparison) -> None:
+def test_the_whole_equals_a_loop_over_stored_ranks(found: Comparison) -> None:
     lists = world()
     means = {
         metric: [
@@ -164,7 +164,7 @@ def test_the_whole_equals_a_loop_over_stored_ranks(compared: Comparison) -> None
         assert np.isnan(line(found, metric).sd_trials_a)
 
 
-def test_a_level_equals_a_loop_over_its_queries_and_positives(five: tuple[Path, Path], compared: Comparison) -> None:
+def test_a_level_equals_a_loop_over_its_queries_and_positives(five: tuple[Path, Path], found: Comparison) -> None:
     lists = world()
     dark = {
         role: {r["position"] for r in lists if r["role"] == role and r["lightness"] < 25}
@@ -190,7 +190,7 @@ def test_a_level_equals_a_loop_over_its_queries_and_positives(five: tuple[Path, 
     assert {(one.scheme_id, one.cut) for one in alone.lines} == {(one.scheme_id, one.cut) for one in found.lines}
 
 
-def test_with_five_seeds_that_agree_better_is_said(five: tuple[Path, Path], compared: Comparison) -> None:
+def test_with_five_seeds_that_agree_better_is_said(five: tuple[Path, Path], found: Comparison) -> None:
     assert line(found).claim == "better"
     assert line(compare.compare(five[1], five[0], flips=100)).claim == "worse"
     text = shown(found)
@@ -231,7 +231,7 @@ def test_a_side_against_itself_has_no_difference(five: tuple[Path, Path]) -> Non
     assert "no difference between good (good) and good (good) is shown: the interval holds 0" in shown(found)
 
 
-def test_levels_of_a_scheme_pay_for_each_other(compared: Comparison) -> None:
+def test_levels_of_a_scheme_pay_for_each_other(found: Comparison) -> None:
     families: dict[tuple[str, str, str], list[Line]] = {}
     for one in found.lines:
         families.setdefault((one.cut, one.scheme_id, one.metric), []).append(one)
@@ -246,7 +246,7 @@ def test_levels_of_a_scheme_pay_for_each_other(compared: Comparison) -> None:
     assert {(one.found.method, one.claim) for one in few} == {("none", "")}
 
 
-def test_equal_lists_in_another_order_are_the_same(five: tuple[Path, Path], compared: Comparison, tmp_path: Path) -> None:
+def test_equal_lists_in_another_order_are_the_same(five: tuple[Path, Path], found: Comparison, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     lists = world()
     moved = {role: rng.permutation(sum(row["role"] == role for row in lists)).tolist() for role in ("query", "gallery")}
@@ -256,13 +256,15 @@ def test_equal_lists_in_another_order_are_the_same(five: tuple[Path, Path], comp
         order = rng.permutation(len(rows))
         made = bundle([lists[i] for i in rng.permutation(len(lists))], [rows[i] for i in order], seed, method="poor")
         results.write(made, tmp_path / "poor" / f"run{seed}")
-    one, other = compared, compare.compare(five[0], tmp_path / "poor")
-    again = {(line.cut, line.scheme_id, line.q_stratum, line.g_stratum, line.metric): line for line in other.lines}
-    assert len(again) == len(one.lines)
-    for line in one.lines:
-        twin = again[line.cut, line.scheme_id, line.q_stratum, line.g_stratum, line.metric]
+    other = compare.compare(five[0], tmp_path / "poor")
+    again = {(one.cut, one.scheme_id, one.q_stratum, one.g_stratum, one.metric): one for one in other.lines}
+    assert len(again) == len(found.lines)
+    for one in found.lines:
+        twin = again[one.cut, one.scheme_id, one.q_stratum, one.g_stratum, one.metric]
         for name in ("a", "b", "low", "high", "p", "p_flip"):
-            assert getattr(twin.found, name) == pytest.approx(getattr(line.found, name), nan_ok=True)
+            assert getattr(twin.found, name) == pytest.approx(getattr(one.found, name), nan_ok=True)
+    turned = line(compare.compare(tmp_path / "poor", five[0])).found
+    assert (turned.low, turned.p_flip) == pytest.approx((-line(found).found.high, line(found).found.p_flip))
 
 
 def test_each_query_is_averaged_over_trials_first(tmp_path: Path) -> None:
@@ -293,7 +295,7 @@ def test_r1_among_identities_is_that_of_the_protocol(tmp_path: Path) -> None:
     assert [one for one in found.lines if one.metric == "mAP" and one.cut == "pair_pos"]
 
 
-def test_flat_rows_make_a_table(compared: Comparison) -> None:
+def test_flat_rows_make_a_table(found: Comparison) -> None:
     rows = compare.table(found)
     made = pa.Table.from_pylist(rows)
     assert len(made) == len(found.lines)
@@ -406,7 +408,7 @@ def test_too_few_people_are_said_to_be_too_few(tmp_path: Path, monkeypatch: pyte
     assert {one.claim for one in found.lines} == {""}
 
 
-def test_the_sentence_says_why_nothing_is_claimed(compared: Comparison) -> None:
+def test_the_sentence_says_why_nothing_is_claimed(found: Comparison) -> None:
     whole = line(found)
 
     def told(p_holm: float = 0.001, **facts: Any) -> str:  # noqa: ANN401
@@ -418,7 +420,7 @@ def test_the_sentence_says_why_nothing_is_claimed(compared: Comparison) -> None:
     assert "p after Holm is .070, above 0.05" in told(0.07)
 
 
-def test_many_cells_are_not_printed_one_by_one(compared: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_cells_are_not_printed_one_by_one(found: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Low -> Low" in shown(found)
     monkeypatch.setattr(compare_table, "MANY", 1)
     text = shown(found)

@@ -170,6 +170,14 @@ def test_sign_flips_of_few_people_equal_all_that_there_are() -> None:
     assert differences.sign_flip(sums, 40_000) == pytest.approx(exact, abs=4 * np.sqrt(0.25 / 40_000))
 
 
+def test_sign_flips_are_not_misled_by_rounding() -> None:
+    # All three signs alike, one time in four, give the sum itself: 0.1 + 0.2 + 0.3, in whatever order.
+    for sums in ([0.1, 0.2, 0.3], [0.3, 0.2, 0.1], [0.7, 0.1, 1e-3]):
+        assert differences.sign_flip(np.array(sums)[:, None], 20_000)[0] == pytest.approx(0.25, abs=0.02)
+    # A sum of 0 is reached by all.
+    assert differences.sign_flip(np.array([0.1, 0.2, -0.3, 0.7, -0.4, -0.3])[:, None], 999)[0] == 1
+
+
 def test_sign_flips_add_one_to_both() -> None:
     assert differences.sign_flip(np.full((60, 1), 1.0), 999).tolist() == [1 / 1000]
     assert differences.sign_flip(np.zeros((60, 1)), 999).tolist() == [1]

@@ -76,6 +76,14 @@ def test_the_reference_is_the_exposure_nearest_to_that_of_the_scene(light: list[
     assert sorted(level.exposure for level in found.levels) == sorted(set(light) - {reference})
 
 
+def test_an_exposure_that_never_meets_the_reference_has_no_difference_to_it() -> None:
+    values, light = np.array([1.0, 2, 5, 9]), np.array([0.0, -1, -1, -2])
+    found = exposures.within(values, light, np.array([0, 0, 1, 1]), np.array([0, 0, 1, 1]), draws=10)
+    assert found is not None
+    assert [(level.exposure, level.difference, level.scenes) for level in found.levels] == [(-1, 1, 1)]
+    assert found.slope == pytest.approx((-1 - 4) / 2)
+
+
 def test_without_a_scene_at_two_exposures_there_is_no_design() -> None:
     values, people = np.arange(4.0), np.arange(4)
     no_scene, alone = np.full(4, -1), np.arange(4)

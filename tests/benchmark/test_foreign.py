@@ -106,7 +106,7 @@ def test_every_format_without_names_takes_them_from_a_list(world: Manifest, tmp_
     lists = [
         text(tmp_path / "r.txt", "\n".join(IDS)),
         text(tmp_path / "windows.txt", "\r\n".join(PATHS) + "\r\n"),
-        text(tmp_path / "r.csv", "\ufeffpid,path\n" + "".join(f'1,"{path}"\n' for path in PATHS)),
+        text(tmp_path / "r.csv", "\ufeffpath,pid\n" + "".join(f'"{path}",1\n' for path in PATHS)),
         parquet(tmp_path / "r.parquet", name=[path[2:] for path in PATHS]),
     ]
     for title, path in without_names(tmp_path).items():
@@ -150,6 +150,13 @@ def test_a_note_says_how_the_rows_were_found(title: str, names: list[str], world
     found = foreign.load(npz(tmp_path / "a.npz", features=NUMBERS, name=np.array(names)), None, False, world)
     assert found.notes == (f"features: rows found by {title}",)
     np.testing.assert_array_equal(found.of(world), expected(world))
+
+
+def test_the_surest_way_of_calling_an_image_comes_first(tmp_path: Path) -> None:
+    world = manifest.build({"path": ["1.jpg", "2.jpg"], "pid": [1, 1]}, "set", Path("/nowhere"))
+    path = npz(tmp_path / "a.npz", features=NUMBERS[:2], name=np.array(["2.jpg", "3.jpg"]))
+    note = "features: rows found by path; 1 of 2 belong to no image of the manifest"
+    assert foreign.load(path, None, False, world).notes == (note,)
 
 
 def test_names_that_are_nobodys_are_counted_and_do_no_harm(world: Manifest, tmp_path: Path) -> None:
@@ -254,11 +261,12 @@ def test_a_collapsed_model_is_scored_and_a_note_says_what_it_is(world: Manifest,
     assert "equal" in foreign.load(tmp_path / "folder", None, False, world).notes[0]
 
 
-def test_one_other_row_far_behind_is_no_collapse(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", [4096, 3 * 4096 - 1])
+def test_other_rows_far_behind_are_no_collapse(first: int, tmp_path: Path) -> None:
     count = 3 * 4096
     world = manifest.build({"path": [f"{row:05d}.jpg" for row in range(count)], "pid": [1] * count}, "set", tmp_path)
     numbers = np.ones((count, 1), np.float32)
-    numbers[-1] = 0
+    numbers[first:] = 0
     assert len(foreign.load(npy(tmp_path / "n.npy", numbers), None, True, world).notes) == 1
 
 
@@ -372,6 +380,20 @@ def test_tables_that_are_no_vectors_are_refused(world: Manifest, tmp_path: Path,
     for words, columns in cases:
         with mistake("a.parquet", words):
             foreign.load(parquet(tmp_path / "a.parquet", **columns), None, False, world)
+
+
+def test_a_table_with_a_flipped_byte_is_found(world: Manifest, tmp_path: Path, mistake: Mistake) -> None:
+    table, numbers = pa.table({"image_id": IDS, "features": fixed(NUMBERS)}), NUMBERS[:, 0].copy()
+    pq.write_table(table, tmp_path / "a.parquet", compression="none", use_dictionary=False, write_page_checksum=True)
+    data = (tmp_path / "a.parquet").read_bytes()
+    (tmp_path / "a.parquet").write_bytes(data.replace(NUMBERS[1].tobytes(), (NUMBERS[1] + 1).tobytes()))
+    with mistake("a.parquet: not a Parquet file, or a broken one"):
+        foreign.load(tmp_path / "a.parquet", None, False, world)
+    words = pa.Array.from_buffers(
+        pa.string(), 4, [None, pa.py_buffer(np.arange(5, dtype="i4")), pa.py_buffer(b"a\xffbc")]
+    )
+    with mistake("b.parquet", "broken"):
+        foreign.load(parquet(tmp_path / "b.parquet", path=words, f0=numbers), None, False, world)
 
 
 def test_lists_of_names_that_are_no_good_are_refused(world: Manifest, tmp_path: Path, mistake: Mistake) -> None:

@@ -84,20 +84,39 @@ def test_cosine_ranks_as_on_a_processor_whatever_the_lengths(device: str) -> Non
     np.testing.assert_allclose(made.scores, expected.scores, rtol=1e-5, atol=1e-6)
 
 
-def test_neither_autocast_nor_a_lower_precision_reaches_the_scores() -> None:
+@pytest.mark.parametrize("device", DEVICES)
+def test_neither_autocast_nor_a_lower_precision_reaches_the_scores(
+    device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skip_without(device)
     rng = np.random.default_rng(0)
-    asking, searched = codes(rng, 5, 0), codes(rng, 9, 5)
-    # Whole numbers that single precision holds and half precision does not.
-    query, gallery = (rng.integers(2000, 2050, (count, 3)).astype(np.float32) for count in (5, 9))
+    asking, searched = codes(rng, 40, 0), codes(rng, 200, 40)
+    # Whole numbers that single precision multiplies exactly, and less does not.
+    query, gallery = (rng.integers(200, 600, (count, 32)).astype(np.float32) for count in (40, 200))
     expected = ranking.rank(scoring.Vectors(query, gallery, "dot"), asking, searched, Junk())
+    meanwhile, count = [], ranking_torch._reaching
+
+    def watched(*arguments: torch.Tensor, right: bool) -> torch.Tensor:
+        meanwhile.append(precision())
+        return count(*arguments, right=right)
+
+    monkeypatch.setattr(ranking_torch, "_reaching", watched)
     torch.set_float32_matmul_precision("medium")
+    before = precision()
     try:
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            made = ranking_torch.rank(query, gallery, asking, searched, Junk(), metric="dot", device="cpu")
-        assert torch.get_float32_matmul_precision() == "medium"
+        with torch.autocast(device, dtype=torch.bfloat16):
+            made = ranking_torch.rank(query, gallery, asking, searched, Junk(), metric="dot", device=device)
+        assert precision() == before
     finally:
         torch.set_float32_matmul_precision("highest")
     equal(made, expected)
+    # A processor may have no use for less, so look at the switches too.
+    assert set(meanwhile) == {("ieee", "ieee")} != {before}
+
+
+def precision() -> tuple[str, str]:
+    known: Any = torch.backends
+    return known.cuda.matmul.fp32_precision, known.mkldnn.matmul.fp32_precision
 
 
 def test_what_cannot_be_ranked_is_refused() -> None:

@@ -56,7 +56,9 @@ def made(source: Reranked) -> NDArray[np.float32]:
     return source.distances(scores, np.arange(source.queries))
 
 
-@pytest.mark.parametrize("options", [Options(), Options(7, 1, 0.5), Options(4, 3, 0), Options(200, 90, 1), Options(1)])
+@pytest.mark.parametrize(
+    "options", [Options(), Options(7, 1, 0.5), Options(4, 3, 0), Options(200, 90), Options(1, 1, 1)]
+)
 @pytest.mark.parametrize("seed", range(3))
 def test_it_gives_the_numbers_of_the_dense_twin(options: Options, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -103,6 +105,13 @@ def test_some_queries_in_any_order_get_the_scores_that_all_get() -> None:
 def test_equal_images_are_all_equally_close() -> None:
     found = made(Reranked(np.ones((3, 4)), np.ones((9, 4)), options=Options(20, 6)))
     np.testing.assert_allclose(found, 0, atol=1e-6)
+
+
+def test_a_copy_is_not_closer_than_close() -> None:
+    points = np.random.default_rng(0).standard_normal((40, 30))
+    found = made(Reranked(points, points, options=Options(5, 2, weight=1)))
+    assert found.min() >= 0
+    np.testing.assert_allclose(np.diag(found), 0, atol=1e-6)
 
 
 def test_mutual_neighbours_lift_a_positive_that_a_stranger_beat() -> None:

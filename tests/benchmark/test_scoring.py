@@ -133,6 +133,14 @@ def test_equal_vectors_tie_wherever_they_stand(metric: str, length: int, queries
         assert (np.ptp(found, axis=1) > 0).all() == (len(np.unique(who)) > 1)
 
 
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_vector_that_is_there_twice_ties_with_itself(metric: str) -> None:
+    gallery = np.concatenate([vectors(29, seed=4, length=512)] * 2)
+    for queries in (1, 2, 7):
+        found = scores(Vectors(vectors(queries, length=512), gallery, metric))
+        np.testing.assert_array_equal(found[:, :29], found[:, 29:])
+
+
 def test_a_vector_of_no_length_has_no_cosine_and_a_dot_product(mistake: Mistake) -> None:
     query, gallery = vectors(3), vectors(5, seed=1)
     gallery[4] = 0
@@ -153,6 +161,11 @@ def test_products_that_single_precision_cannot_hold_are_refused(metric: str, mis
     with mistake("features", "single precision", "scale them"):
         Vectors(long, 10 * long, metric)
     assert np.isfinite(scores(Vectors(long, long / 100, metric))).all()
+
+
+def test_the_sum_that_a_euclidean_score_is_must_hold_too(mistake: Mistake) -> None:
+    with mistake("features", "single precision"):
+        Vectors(np.array([[-0.5e19]]), np.array([[1.5e19]]), "euclidean")
 
 
 def test_what_cannot_be_scored_together_is_a_mistake(mistake: Mistake) -> None:

@@ -182,6 +182,16 @@ def test_nothing_can_be_fitted_to_one_light(x: float) -> None:
     assert interval.method == "none"
 
 
+def test_draws_that_miss_all_but_one_light_have_no_slope() -> None:
+    """A third of all draws miss the one person in the light; rounding alone must not give them a line."""
+    values, identities = crowd(120)
+    x = np.where(identities == 7, -2.9, -8.3)
+    _, interval = statistics.slope(values, x, identities, draws=2000)
+    step = values[identities == 7].mean() - values[identities != 7].mean()
+    assert interval.low < step / 5.4 < interval.high
+    assert interval.se < 2
+
+
 def test_macro_is_one_vote_an_identity() -> None:
     values, identities = crowd(50)
     values[identities % 7 == 0] = np.nan

@@ -173,17 +173,26 @@ def test_places_need_not_be_all_rows_and_may_name_one_twice() -> None:
     assert (made.ranks.tolist(), made.seen.tolist(), made.negative.tolist()) == ([3], [3], [6.0])
 
 
+def test_a_query_without_negatives_has_no_best_one() -> None:
+    nobody = np.full(3, NOBODY)
+    searched = Codes(np.array([1, 1, 1]), nobody, np.array([1, 2, 3]), nobody)
+    asking = Codes(np.array([1]), nobody[:1], np.array([0]), nobody[:1])
+    made = streaming.rank(np.eye(3)[:1], np.eye(3), np.array([2, 0, 1]), asking, searched, Junk(), identities=True)
+    assert (made.ranks.tolist(), made.rows.tolist(), made.identity.tolist()) == ([1, 2, 3], [1, 0, 2], [1])
+    assert np.isnan(made.negative).all()
+
+
 def test_broken_rows_are_counted_in_the_whole_file_and_named_by_their_place(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     asking, searched = people(rng, 10, 200)
     vectors = rng.integers(1, 9, (200, 4)).astype(np.float16)
     vectors[150], vectors[170, 2], vectors[3, 1] = 0, np.inf, np.nan
-    np.save(tmp_path / "gallery.npy", vectors[::-1])
+    np.save(tmp_path / "gallery.npy", np.concatenate([np.zeros((50, 4), np.float16), vectors[::-1]]))
     file, query = np.load(tmp_path / "gallery.npy", mmap_mode="r"), np.ones((10, 4))
-    inputs = (file, np.arange(199, -1, -1), asking, searched, Junk())
+    inputs = (file, np.arange(249, 49, -1), asking, searched, Junk())
     with pytest.raises(UserError, match=r"0 of 10 query rows and 3 of 200 gallery rows are not finite or have no len"):
         streaming.rank(query, *inputs, block=64)
-    with pytest.raises(UserError, match="2 of 200 gallery rows are not finite, the first is row 29 of the file"):
+    with pytest.raises(UserError, match="2 of 200 gallery rows are not finite, the first is row 79 of the file"):
         streaming.rank(query, *inputs, block=64, metric="dot")
     query[4, 0] = np.nan
     with pytest.raises(UserError, match=r"1 of 10 query rows and 3 of 200 .* the first is query row 4"):
@@ -226,6 +235,25 @@ def test_the_gallery_never_stands_in_memory(tmp_path: Path) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < count * wide * 4 / 3
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="the system does not say what is mapped")
+def test_what_was_read_of_the_file_is_let_go(tmp_path: Path) -> None:
+    np.save(tmp_path / "gallery.npy", np.ones((6000, 64), np.float32))
+    file = np.load(tmp_path / "gallery.npy", mmap_mode="r")
+    asking, searched = people(np.random.default_rng(1), 5, 6000)
+    for places in (np.arange(6000), np.random.default_rng(0).permutation(6000)):
+        assert file.sum() == file.size  # so all of it is here
+        assert resident(tmp_path / "gallery.npy") > 1000
+        streaming.rank(np.ones((5, 64)), file, places, asking, searched, Junk(), metric="dot")
+        assert resident(tmp_path / "gallery.npy") < 1000
+
+
+def resident(path: Path) -> int:
+    """Say how many kB of a mapped file are in memory."""
+    lines = Path("/proc/self/smaps").read_text().splitlines()
+    first = next(place for place, line in enumerate(lines) if line.endswith(path.name))
+    return next(int(line.split()[1]) for line in lines[first:] if line.startswith("Rss:"))
 
 
 def test_a_private_map_keeps_what_was_written_into_it(tmp_path: Path) -> None:

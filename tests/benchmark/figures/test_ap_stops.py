@@ -27,14 +27,10 @@ def words(made: "Figure") -> str:
     return " | ".join(text.get_text() for legend in made.legends for text in legend.get_texts())
 
 
-@given(
-    stops=st.lists(st.integers(-13, 0), min_size=1, max_size=400),
-    people=st.integers(1, 120),
-    seed=st.integers(0, 9),
-)
-def test_bins_part_the_light_and_hold_enough_people_or_are_one(stops: list[int], people: int, seed: int) -> None:
-    light = np.array(stops, float)
-    identities = np.random.default_rng(seed).integers(0, people, len(light))
+@given(number=st.integers(1, 600), steps=st.integers(1, 60), people=st.integers(1, 200), seed=st.integers(0, 9))
+def test_bins_part_the_light_and_hold_enough_people_or_are_one(number: int, steps: int, people: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    light, identities = rng.integers(0, steps, number) / 5 - 13, rng.integers(0, people, number)
     bins = ap_stops.assign(light, identities)
     number = int(bins.max()) + 1
     assert sorted(set(bins.tolist())) == list(range(number))

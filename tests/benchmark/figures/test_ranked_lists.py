@@ -84,6 +84,7 @@ def test_pictures_are_whole_and_not_stretched(shape: tuple[int, int]) -> None:
     assert margins[2] == pytest.approx(margins[3], abs=1e-9)
     assert margins.min() == pytest.approx(0, abs=1e-9)
     assert to_hex(axes.get_facecolor()) == ranked_lists.CANVAS
+    assert list(axes.images[0].get_extent()) == [-0.5, shape[1] - 0.5, shape[0] - 0.5, -0.5]
     shown = np.asarray(axes.images[0].get_array())
     np.testing.assert_array_equal(shown, picture(*shape))
 
