@@ -89,7 +89,7 @@ def compare(a: Path, b: Path, flips: int = differences.FLIPS, seed: int = 0) -> 
         first["n_trials"] or 1,
         (correlation[0], correlation[1]),
         tuple(_corrected(lines)),
-        (*one.notes, *other.notes, *_unmatched(one, other), *scored[0][0].notes),
+        (*one.notes, *other.notes, *_unmatched(one, other), *_cautions(first, seeds), *scored[0][0].notes),
     )
 
 
@@ -103,7 +103,8 @@ def table(found: Comparison) -> list[dict[str, Any]]:
     rows = []
     for line in found.lines:
         row = asdict(line)
-        rows.append(common | row.pop("found") | row)
+        flat = common | row.pop("found") | row
+        rows.append({name: None if value != value else value for name, value in flat.items()})  # NaN is not known
     return rows
 
 
@@ -131,6 +132,16 @@ def _common(one: Side, other: Side) -> list[Seed]:
             f"{listed(other.seeds)}; runs are matched by their seed"
         )
     return seeds
+
+
+def _cautions(run: Mapping[str, Any], seeds: Sequence[Seed]) -> list[str]:
+    """Say what a reader of the numbers would not expect."""
+    notes = []
+    if run["invalid_query_policy"] == "count":
+        notes.append("means are over valid queries; the headline of this protocol counts the others as 0")
+    if len(seeds) == 2:
+        notes.append("two seeds say little of the spread between seeds: the intervals are too short")
+    return notes
 
 
 def _unmatched(one: Side, other: Side) -> list[str]:

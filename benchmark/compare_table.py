@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 COLUMNS = ("A", "B", "A - B", "95 %", "p", "p\nHolm", "p\nflips", "seeds\nagree", "queries", "identi-\nties", "A is")
-MANY = 30  # cells that a person still reads
+MANY = 16  # cells that a person still reads
 CUTS = {
     "query": "queries by {}",
     "pos": "positives by {}, all negatives kept",

@@ -137,7 +137,7 @@ class _View:
         places, self.place = np.unique(query.place, return_inverse=True)
         # What place pairs take away, a row of flags for every place that asks.
         unseen = [junk.unseen(place, gallery, rules) for place in places] if rules.place_pairs else []
-        self.unseen = np.array(unseen, bool).reshape(-1, sizes[1])
+        self.unseen = np.array(unseen, bool).reshape(len(unseen), sizes[1])
 
     def hidden(self) -> Ints:
         """Count the gallery rows that every query does not see."""
@@ -220,7 +220,7 @@ def _labels(gallery: Codes) -> Ints:
 def _first(numbers: Floats, k: int) -> Ints:
     """Find the k highest scores, in order; hidden rows are none."""
     rest = len(numbers) - k
-    cut = np.partition(numbers, rest)[rest] if rest > 0 else HIDDEN
+    cut = np.partition(numbers, rest)[rest] if 0 < rest < len(numbers) else HIDDEN
     near = np.flatnonzero((numbers >= cut) & (numbers > HIDDEN))
     return np.asarray(near[np.argsort(-numbers[near], kind="stable")][:k])
 

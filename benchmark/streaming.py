@@ -25,7 +25,7 @@ BLOCK = 8192  # rows a product
 TILE = 256  # queries a product: its scores are counted while they are near
 MEMORY = 2**28  # bytes that the table of identities met may take
 _LANES = 64  # a block is a whole multiple of what the kernel of any matrix product works on at a time
-_SCATTERED = 1024  # rows read at a time where they lie apart: a mapped file brings up to 16 pages into memory for each
+_SCATTERED = 256  # rows read at a time where they lie apart: a mapped file brings up to 16 pages into memory for each
 
 
 @dataclass(frozen=True, eq=False)

@@ -171,11 +171,10 @@ def test_sign_flips_of_few_people_equal_all_that_there_are() -> None:
 
 
 def test_sign_flips_are_not_misled_by_rounding() -> None:
-    # All three signs alike, one time in four, give the sum itself: 0.1 + 0.2 + 0.3, in whatever order.
-    for sums in ([0.1, 0.2, 0.3], [0.3, 0.2, 0.1], [0.7, 0.1, 1e-3]):
-        assert differences.sign_flip(np.array(sums)[:, None], 20_000)[0] == pytest.approx(0.25, abs=0.02)
-    # A sum of 0 is reached by all.
-    assert differences.sign_flip(np.array([0.1, 0.2, -0.3, 0.7, -0.4, -0.3])[:, None], 999)[0] == 1
+    # Whole numbers say how often a sum is reached; tenths of them, which are rounded, must say the same.
+    for whole in ([-1, -3, -4, 4, 4, 1], [-6, 5, -5, -3, 7, 4], [1, 4, -3, -6, -6, 6]):
+        exact, rounded = (differences.sign_flip(np.array(whole)[:, None] / scale, 2000) for scale in (1, 10))
+        assert exact.tolist() == rounded.tolist()
 
 
 def test_sign_flips_add_one_to_both() -> None:

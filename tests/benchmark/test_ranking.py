@@ -437,6 +437,19 @@ def test_a_query_that_sees_nothing_but_junk() -> None:
     assert np.isnan(made.negative).all()
 
 
+@pytest.mark.parametrize("engine", ["numba", "numpy"])
+def test_empty_lists_have_empty_ranks(engine: str) -> None:
+    one = world(0)
+    nobody, vectors = one.query.part(0, 0), one.query_vectors
+    made = rank(Vectors(vectors[:0], vectors), nobody, one.query, MARKET, identities=True, engine=engine)
+    assert (made.starts.tolist(), made.ranks.tolist(), made.seen.tolist()) == ([0], [], [])
+    made = rank(Vectors(vectors, vectors[:0]), one.query, nobody, PAIRS, identities=True, engine=engine)
+    assert (made.seen.tolist(), made.identity.tolist()) == ([0] * 9, [0] * 9)
+    assert top(Vectors(vectors, vectors[:0]), one.query, nobody, PAIRS, np.arange(2), 1)[0].tolist() == [[-1], [-1]]
+    assert top(one.source(), one.query, one.gallery, PAIRS, np.arange(2), 0)[0].shape == (2, 0)
+    assert np.isnan(single_shot(Vectors(vectors, vectors[:0]), one.query, nobody, MARKET, 2)).all()
+
+
 def test_scores_for_other_lists_are_refused(mistake: Callable[..., AbstractContextManager[None]]) -> None:
     with mistake("scores of 1 queries x 2 gallery rows", "lists of 1 x 3"):
         rank(shown([[1, 2]]), codes([1], [1]), codes([1, 2, 3], [2] * 3, 1), MARKET)
