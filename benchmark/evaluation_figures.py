@@ -1,14 +1,13 @@
 """The figures of one evaluation, drawn from its first trial."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark import cuts, evaluation, images, junk, metrics, ranking, resolve
+from benchmark import cuts, evaluation, images, junk, metrics, ranking, resolve, strata
 from benchmark.cuts import Cut
 from benchmark.errors import UserError
 from benchmark.evaluation import Evaluation, Options
@@ -19,6 +18,7 @@ from benchmark.manifest import Manifest
 from benchmark.matrix import Matrix
 from benchmark.protocol import Protocol
 from benchmark.scorecard import Trial
+from benchmark.scoring import Source
 
 LIGHT = "night600-light"
 DEPTH = 20  # ranks of a CMC curve
@@ -45,8 +45,9 @@ def draw(
     yield from _slope(title, trial, done, folder / "ap-stops.png")
     yield from _pairs(title, done, folder / "level-pairs.png")
     if isinstance(given, Matrix) or not evaluation.streamed(lists.gallery, given, options):
-        yield _ranked(title, lists, given, options, levels, folder / "ranked-lists.png")
-        yield _distances(title, lists, given, options, levels, folder / "distances.png")
+        source = evaluation.source(lists, given, options)
+        yield _ranked(title, lists, source, levels, folder / "ranked-lists.png")
+        yield _distances(title, lists, source, levels, folder / "distances.png")
 
 
 def _levels(trial: Trial) -> list[_Level]:
@@ -93,13 +94,13 @@ def _slope(title: str, trial: Trial, done: Evaluation, path: Path) -> Iterator[P
 
 
 def _pairs(title: str, done: Evaluation, path: Path) -> Iterator[Path]:
-    rows = [row for row in done.strata.to_pylist() if row["cut"] == "pair_pos" and row["scheme_id"].startswith(LIGHT)]
+    scheme = strata.scheme(LIGHT)
+    rows = [row for row in done.strata.to_pylist() if (row["cut"], row["scheme_id"]) == ("pair_pos", scheme.id)]
     order = {row["stratum_order"]: row for row in rows if row["metric"] == "mAP"}
     chance = {row["stratum_order"]: row["value"] for row in rows if row["metric"] == "chance_mAP"}
     if not order:
         return
-    cut = next(cut for cut in cuts.standard(done.trials[0].query, done.trials[0].gallery)[0] if cut.kind == "pair_pos")
-    shape = len(cut.q_levels), len(cut.g_levels)
+    shape = len(scheme.levels), len(scheme.levels)
     places = range(shape[0] * shape[1])
     value = np.array([order[place]["value"] if place in order else np.nan for place in places]).reshape(shape)
     known = np.array([chance.get(place, np.nan) for place in places]).reshape(shape)
@@ -107,28 +108,24 @@ def _pairs(title: str, done: Evaluation, path: Path) -> Iterator[Path]:
         np.array([order[place][name] if place in order else 0 for place in places]).reshape(shape)
         for name in ("n_query", "n_id")
     ]
-    yield style.save(level_pairs.draw(title, cut.q_levels, cut.g_levels, value, known, *counts), path)
+    yield style.save(level_pairs.draw(title, scheme.levels, scheme.levels, value, known, *counts), path)
 
 
-def _ranked(
-    title: str, lists: Lists, given: Features | Matrix, options: Options, levels: list[_Level], path: Path
-) -> Path:
+def _ranked(title: str, lists: Lists, source: Source, levels: list[_Level], path: Path) -> Path:
     """Draw the first of the rankings of some queries of every level."""
     codes = np.full(len(lists.query), -1)
     for place, level in enumerate(levels):
         codes[level.queries] = place
-    chosen = np.array(ranked_lists.choose(codes, lists.query.table["image_id"].to_pylist()))
-    part = replace(lists, query=lists.query.select(chosen))
-    keys, source = junk.codes(part.query, part.gallery), evaluation.source(part, given, options)
-    rows, scores = ranking.top(source, *keys, lists.rules.junk, np.arange(len(chosen)), HITS)
-    far = source.distances(scores.ravel(), np.repeat(np.arange(len(chosen)), rows.shape[1])).reshape(rows.shape)
+    chosen = ranked_lists.choose(codes, lists.query.table["image_id"].to_pylist())
+    keys = junk.codes(lists.query, lists.gallery)
+    rows, scores = ranking.top(source, *keys, lists.rules.junk, np.array(chosen), HITS)
+    far = source.distances(scores.ravel(), np.repeat(chosen, rows.shape[1])).reshape(rows.shape)
     strips = []
     for place, query in enumerate(chosen):
+        right = keys[1].identity[rows[place]] == keys[0].identity[query]
         hits = [
-            ranked_lists.Hit(
-                _picture(lists.gallery, int(row)), bool(keys[1].identity[row] == keys[0].identity[place]), d
-            )
-            for row, d in zip(rows[place], far[place].tolist(), strict=True)
+            ranked_lists.Hit(_picture(lists.gallery, int(row)), bool(same), d)
+            for row, same, d in zip(rows[place], right, far[place].tolist(), strict=True)
             if row >= 0
         ]
         strips.append(ranked_lists.Row(levels[codes[query]].name, _picture(lists.query, int(query)), hits))
@@ -142,20 +139,16 @@ def _picture(part: Manifest, row: int) -> Picture | None:
         return None
 
 
-def _distances(
-    title: str, lists: Lists, given: Features | Matrix, options: Options, levels: list[_Level], path: Path
-) -> Path:
+def _distances(title: str, lists: Lists, source: Source, levels: list[_Level], path: Path) -> Path:
     """Draw the distances of a share of every level's queries, taken evenly from its list."""
-    made = []
+    made, (asked, searched) = [], junk.codes(lists.query, lists.gallery)
     for level in levels:
-        step = -(-len(level.queries) // EACH)
-        part = replace(lists, query=lists.query.select(level.queries[::step]))
-        keys, source = junk.codes(part.query, part.gallery), evaluation.source(part, given, options)
-        rows = np.arange(len(part.query))
+        rows = level.queries[:: -(-len(level.queries) // EACH)]
         scores = np.empty((len(rows), len(lists.gallery)), dtype=np.float32)
         source.fill(rows, scores)
-        hidden, positive = junk.masks(*keys, lists.rules.junk)
-        far = [source.distances(scores[mask], np.nonzero(mask)[0]) for mask in (positive, ~hidden & ~positive)]
+        asking = junk.Codes(*(column[rows] for column in asked))
+        hidden, positive = junk.masks(asking, searched, lists.rules.junk)
+        far = [source.distances(scores[mask], rows[np.nonzero(mask)[0]]) for mask in (positive, ~hidden & ~positive)]
         thin = max(len(far[1]) // NEGATIVES, 1)
         made.append(distances.Level(level.name, far[0].astype(np.float64), far[1][::thin].astype(np.float64)))
     return style.save(distances.draw(title, made), path)

@@ -57,7 +57,7 @@ class Features:
     def of(self, manifest: Manifest) -> NDArray[np.floating]:
         """Give the vectors of a manifest's rows, in its order; a missing or non-finite one is an error."""
         vectors = np.asarray(self.vectors[self.places(manifest)])
-        _refuse(np.isfinite(vectors).all(axis=1), manifest, "are not finite")
+        _refuse(np.asarray(np.isfinite(vectors).all(axis=1)), manifest, "are not finite")
         return vectors
 
     def check(self, manifest: Manifest, metric: str = "") -> None:
@@ -148,8 +148,8 @@ def hash_file(path: Path) -> str:
         raise UserError(f"{path}: cannot read: {error.strerror or error}") from None
 
 
-def _refuse(good: NDArray[np.bool_] | np.bool_, manifest: Manifest, what: str) -> None:
+def _refuse(good: NDArray[np.bool_], manifest: Manifest, what: str) -> None:
     bad = np.flatnonzero(~good)
     if len(bad):
         first = manifest.table["image_id"][int(bad[0])].as_py()
-        raise UserError(f"features: {len(bad):,} rows {what}, the first is {first!r}")
+        raise UserError(f"features: {len(bad):,} of {len(good):,} rows {what}, the first is {first!r}")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark import counting, junk
+from benchmark import counting, junk, progress
 from benchmark.counting import HIDDEN
 from benchmark.errors import UserError
 from benchmark.junk import Codes, Ints
@@ -63,7 +63,8 @@ def rank(
     made = _empty(view)
     labels = _labels(gallery) if identities else None
     negatives = made.seen - np.diff(made.starts)
-    for part in view.parts(np.arange(source.queries), chunk):
+    parts = view.parts(np.arange(source.queries), chunk)
+    for part in progress.track(parts, "ranking", -(-source.queries // chunk)):
         first, last = part.queries[0], part.queries[-1] + 1
         mine = slice(made.starts[first], made.starts[last])
         # A positive without a score stands behind all negatives.

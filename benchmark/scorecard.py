@@ -56,7 +56,7 @@ class Cell:
     queries: Ints  # positions among all queries, ascending
     values: Mapping[str, Floats]  # of these queries, averaged over the trials
     trials: Mapping[str, Floats]  # the mean of every trial
-    pairs: int  # of a query and its positive, a trial
+    pairs: int  # of a query and its positive, averaged over the trials as the values are
     gallery: int
 
     def spread(self, name: str, known: Queries, absent: float = np.nan) -> Floats:
@@ -104,16 +104,15 @@ def _parts(codes: NDArray[np.int16], lengths: Sequence[int]) -> list[NDArray[np.
 
 def _cell(trials: Sequence[Trial], parts: Sequence[Cut], known: Queries, rules: Rules, q: int, g: int) -> Cell:
     """Score one cell in every trial, and average each query over the trials in which it has a positive here."""
-    count, total = np.zeros(len(known)), dict[str, Floats]()
-    spread: dict[str, list[float]] = {}
-    pairs = 0
+    count, pairs = np.zeros((2, len(known)))
+    total, spread = dict[str, Floats](), dict[str, list[float]]()
     for trial, part, places in zip(trials, parts, known.places, strict=True):
         chosen, starts, ranks, seen = cuts.members(part, trial.ranking, q, g)
         values = _values(starts, ranks, seen)
         values |= _deduplicated(part, trial.ranking.identity[chosen]) if rules.cmc == "dedup" else {}
         values |= _single(part, trial.shots[chosen]) if trial.shots is not None else {}
         count[places[chosen]] += 1
-        pairs += len(ranks)
+        pairs[places[chosen]] += np.diff(starts)
         for name, found in values.items():
             total.setdefault(name, np.zeros(len(known)))[places[chosen]] += found
             spread.setdefault(name, []).append(metrics.mean(found))
@@ -121,7 +120,7 @@ def _cell(trials: Sequence[Trial], parts: Sequence[Cut], known: Queries, rules: 
     means = {name: np.array(found) for name, found in spread.items()}
     averages = {name: found[met] / count[met] for name, found in total.items()}
     gallery = round(float(np.mean([len(trial.gallery) for trial in trials])))
-    return Cell(parts[0], q, g, met, averages, means, round(pairs / len(trials)), gallery)
+    return Cell(parts[0], q, g, met, averages, means, round(float(np.sum(pairs[met] / count[met]))), gallery)
 
 
 def _single(cut: Cut, shots: Floats) -> dict[str, Floats]:

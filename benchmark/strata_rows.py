@@ -49,8 +49,13 @@ def table(
     rows += [row for batch in batches for row in _worst(cells, known, batch)]
     rows += [*_slope(trials, cells[0], known, how), *_within(trials, cells[0], known, how)]
     rows.append(_row(cells[0], known, "icc", statistics.icc(cells[0].spread("mAP", known), known.identities)))
-    order = [dict.fromkeys(STRATA.names) | row | {"run_id": run_id} for row in rows if not math.isnan(row["value"])]
-    return pa.Table.from_pylist(order, STRATA), _headline(trials, cells[0], known, rules)
+    made = [_filled(row, run_id, how) for row in rows if not math.isnan(row["value"])]
+    return pa.Table.from_pylist(made, STRATA), _headline(trials, cells[0], known, rules)
+
+
+def _filled(row: Row, run_id: str, how: How) -> Row:
+    drawn = {"ci_B": how.draws, "ci_seed": how.seed} if "ci_method" in row else {}
+    return dict.fromkeys(STRATA.names) | row | drawn | {"run_id": run_id}
 
 
 def _batches(cells: Sequence[Cell], known: Queries, how: How) -> list[list[int]]:
@@ -188,7 +193,8 @@ def _within(trials: Sequence[Trial], whole: Cell, known: Queries, how: How) -> l
 
 def _support(chosen: NDArray[np.bool_], known: Queries) -> Row:
     people = len(np.unique(known.identities[chosen]))
-    return {"n_query": int(chosen.sum()), "n_id": people, "low_support": people < MIN_IDENTITIES}
+    counts = {"n_query": int(chosen.sum()), "n_id": people, "n_pos_pairs": None}
+    return counts | {"low_support": people < MIN_IDENTITIES}
 
 
 def _fact(trials: Sequence[Trial], known: Queries, name: str) -> Floats:
@@ -237,15 +243,14 @@ def _optimistic(trials: Sequence[Trial], known: Queries, rules: Rules) -> dict[s
     found = {"mAP_opt": _mean(known, [part.ap for part in parts])}
     if rules.cmc == "dedup":
         return found
-    first = np.nan_to_num if rules.invalid_queries == "count" else np.asarray
-    return found | {"R1_opt": _mean(known, [first(metrics.cmc(part.first, 1)) for part in parts])}
+    return found | {"R1_opt": _mean(known, [metrics.cmc(part.first, 1) for part in parts], rules.invalid_queries)}
 
 
-def _mean(known: Queries, parts: Sequence[Floats]) -> float:
+def _mean(known: Queries, parts: Sequence[Floats], policy: metrics.Policy = "skip") -> float:
     values = np.full((len(parts), len(known)), np.nan)
     for trial, (places, part) in enumerate(zip(known.places, parts, strict=True)):
         values[trial, places] = part
-    return float(np.nanmean(statistics.over_trials(values)[0]))
+    return metrics.mean(statistics.over_trials(values)[0], policy)
 
 
 def _tied(trials: Sequence[Trial], known: Queries) -> int:

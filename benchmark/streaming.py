@@ -2,7 +2,8 @@
 
 The first pass scores the positives alone, which are few: their scores are the thresholds. The second reads the file
 once, in the order of its rows, and counts in every block how many negatives reach or pass each threshold. Both multiply
-blocks of one and the same shape, because a product of another shape may round the same pair in another way.
+blocks of one and the same shape, because a product of another shape may round the same pair in another way; and since
+it may even round by where a row stands, rows that are equal to a positive are given its score.
 """
 
 import mmap
@@ -20,12 +21,13 @@ from benchmark.junk import Codes, Ints, Matches
 from benchmark.protocol import Junk
 from benchmark.ranking import Counts, Ranking
 from benchmark.scoring import Floats, Mask, Vectors
+from benchmark.twins import Twins
 
 BLOCK = 8192  # rows a product
 TILE = 256  # queries a product: its scores are counted while they are near
 MEMORY = 2**28  # bytes that the table of identities met may take
 _LANES = 64  # a block is a whole multiple of what the kernel of any matrix product works on at a time
-_SCATTERED = 256  # rows read at a time where they lie apart: a mapped file brings up to 16 pages into memory for each
+_SCATTERED = 64  # rows read at a time where they lie apart: a mapped file brings up to 16 pages into memory for each
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +36,7 @@ class _File:
 
     rows: Any  # an array, or a map of a file
     metric: str
-    positions: Ints  # of the list
+    positions: Counts  # of the list; in 32 bits, for there are as many as rows
     places: Ints  # in the file, ascending
     width: int  # rows a product
 
@@ -43,21 +45,22 @@ class _File:
         count = len(self.places)
         return [slice(start, min(start + self.width, count)) for start in range(0, count, self.width)]
 
-    def vectors(self, query: NDArray[Any], places: Ints) -> Vectors:
-        """Make ready to multiply the queries with at most a block of rows, whose places ascend."""
-        parts = list(self._read(places))
-        if len(places) < self.width:
+    def vectors(self, query: NDArray[Any], block: NDArray[Any]) -> Vectors:
+        """Make ready to multiply the queries with at most a block of rows."""
+        if len(block) < self.width:
             # The shape of a product stays the same; nobody looks at the last columns.
-            parts.append(np.repeat(parts[-1][-1:], self.width - len(places), axis=0))
-        return Vectors(query, parts[0] if len(parts) == 1 else np.concatenate(parts), self.metric, nonfinite="worst")
+            block = np.concatenate([block, np.repeat(block[-1:], self.width - len(block), axis=0)])
+        return Vectors(query, block, self.metric, nonfinite="worst")
 
-    def _read(self, places: Ints) -> Iterator[NDArray[Any]]:
+    def read(self, places: Ints) -> NDArray[Any]:
+        """Give rows whose places ascend, as they stand in the file."""
         if places[-1] - places[0] == len(places) - 1 and (np.diff(places) == 1).all():
-            yield self.rows[places[0] : places[-1] + 1]
-            return
+            return np.asarray(self.rows[places[0] : places[-1] + 1])
+        parts = []
         for start in range(0, len(places), _SCATTERED):
-            yield self.rows[places[start : start + _SCATTERED]]
+            parts.append(np.asarray(self.rows[places[start : start + _SCATTERED]]))
             self.forget()
+        return np.concatenate(parts)
 
     def forget(self) -> None:
         """Let go of pages that were read: they count as ours until the system needs them."""
@@ -133,7 +136,7 @@ class _Met:
         self.bits = np.zeros((len(thresholds), count // 8 + 1), np.uint8)
         self.alone = np.zeros(len(thresholds), np.int64)
 
-    def add(self, scores: Floats, tile: slice, positions: Ints) -> None:
+    def add(self, scores: Floats, tile: slice, positions: Counts) -> None:
         """Mark who reached it in one product."""
         row, column = np.nonzero(scores[:, : len(positions)] >= self.thresholds[tile, None])
         label = self.labels[positions[column]]
@@ -167,16 +170,16 @@ def rank(
     `identities` needs a bit for every pair of a query and an identity; more than `memory` bytes of them are refused.
     """
     _check(query, gallery, places, query_codes, gallery_codes)
-    order = np.argsort(places, kind="stable")
-    file = _File(gallery, metric, order, places[order], min(block, -(-len(places) // _LANES) * _LANES))
     found = junk.matches(query_codes, gallery_codes, rules)
+    order = np.argsort(places, kind="stable").astype(np.int32)
+    file = _File(gallery, metric, order, places[order], min(block, -(-len(places) // _LANES) * _LANES))
     task = _Task(query, file, query_codes, gallery_codes, rules, found)
-    wanted = _score_positives(task, places)
+    wanted, twins = _score_positives(task, places)
     met = _Met(gallery_codes.identity, wanted.best(), memory) if identities else None
     ranks, best = (places_among(wanted.starts) for _ in range(2))
     negative = np.full(len(query), HIDDEN)
     kernels = counting.kernels(engine)
-    for tile, rows, scores in _stream(task):
+    for tile, rows, scores in _stream(task, twins):
         first, last = wanted.starts[tile.start], wanted.starts[tile.stop]
         starts, mine = wanted.starts[tile.start : tile.stop + 1] - first, slice(first, last)
         kernels.reaching(scores, starts, wanted.scores[mine], ranks[mine], best[mine], negative[tile])
@@ -216,7 +219,7 @@ def places_among(starts: Ints) -> Counts:
     return (np.arange(starts[-1]) - np.repeat(starts[:-1], np.diff(starts)) + 1).astype(np.int32)
 
 
-def _score_positives(task: _Task, places: Ints) -> _Thresholds:
+def _score_positives(task: _Task, places: Ints) -> tuple[_Thresholds, Twins]:
     """Pass 1: bring the positives of some queries together, and multiply them as the second pass does."""
     shown, width = ~task.found.hidden, task.file.width
     owner, rows = task.owner()[shown], task.found.gallery[shown]
@@ -227,24 +230,28 @@ def _score_positives(task: _Task, places: Ints) -> _Thresholds:
         wanted, column = np.unique(places[rows[mine]], return_inverse=True)
         for start in range(0, len(wanted), width):
             part = product[: tile.stop - tile.start]
-            task.file.vectors(task.query, wanted[start : start + width]).fill(np.arange(tile.start, tile.stop), part)
+            block = task.file.read(wanted[start : start + width])
+            task.file.vectors(task.query, block).fill(np.arange(tile.start, tile.stop), part)
             inside = np.flatnonzero((column >= start) & (column < start + width))
             scores[mine][inside] = part[owner[mine][inside] - tile.start, column[inside] - start]
+    twins = Twins(task.file.read, places[rows], owner, scores)
     order = np.lexsort((rows, -scores, owner))
-    return _Thresholds(starts, rows[order], scores[order])
+    return _Thresholds(starts, rows[order], scores[order]), twins
 
 
-def _stream(task: _Task) -> Iterator[tuple[slice, slice, Floats]]:
+def _stream(task: _Task, twins: Twins) -> Iterator[tuple[slice, slice, Floats]]:
     """Pass 2: give the scores of some queries against every block, HIDDEN where a row is no negative."""
     file, own, bad = task.file, _own(task), np.zeros(len(task.file.places), bool)
     product = np.empty((TILE, file.width), np.float32)
     for number, rows in enumerate(progress.track(file.blocks(), "ranking the blocks of the gallery")):
-        ready = file.vectors(task.query, file.places[rows])
+        block = file.read(file.places[rows])
+        ready, equal = file.vectors(task.query, block), twins.find(block, file.places[rows])
         bad[rows] = ready.bad_gallery[: rows.stop - rows.start]
         # A row that cannot be scored ends it; what is left to do is to count such rows.
         for tile in [] if bad.any() or ready.bad_queries.any() else task.tiles():
             scores = product[: tile.stop - tile.start]
             ready.fill(np.arange(tile.start, tile.stop), scores)
+            twins.level(scores, tile, equal)
             scores[:, rows.stop - rows.start :] = HIDDEN
             scores[own.of(number, tile, len(task.query))] = HIDDEN
             _hide_pairs(task, scores, tile, rows)
@@ -255,9 +262,9 @@ def _stream(task: _Task) -> Iterator[tuple[slice, slice, Floats]]:
 
 def _own(task: _Task) -> _Own:
     """Sort the pairs of one identity by block and query."""
-    place = np.empty(len(task.file.positions), np.int64)
-    place[task.file.positions] = np.arange(len(place))
-    block, column = np.divmod(place[task.found.gallery], task.file.width)
+    place = np.empty(len(task.file.positions), np.int32)
+    place[task.file.positions] = np.arange(len(place), dtype=np.int32)
+    block, column = np.divmod(place[task.found.gallery].astype(np.int64), task.file.width)
     owner = task.owner()
     keys = block * len(task.query) + owner
     order = np.argsort(keys, kind="stable")

@@ -456,14 +456,14 @@ def test_rows_that_cannot_be_scored_are_counted_and_named(world: Manifest, tmp_p
     numbers[0, 1], numbers[2, 2] = np.nan, -np.inf
     found = foreign.load(npz(tmp_path / "a.npz", features=numbers, image_id=np.array(IDS)), None, False, world)
     for work in (found.of, found.check):
-        with mistake("2 rows are not finite, the first is 'set/q/b.jpg'"):
+        with mistake("2 of ", "rows are not finite, the first is 'set/q/b.jpg'"):
             work(world)
     found.check(world.select(world.column("path") == "g/a.jpg"), "cosine")
     numbers = np.ones((4, 3), np.float16)
     numbers[1] = 0
     found = foreign.load(npz(tmp_path / "b.npz", features=numbers, image_id=np.array(IDS)), None, False, world)
     found.check(world, "euclidean")
-    with mistake("1 rows have no length and cannot be normalised, the first is 'set/g/a.jpg'"):
+    with mistake("1 of ", "rows have no length and cannot be normalised, the first is 'set/g/a.jpg'"):
         found.check(world, "cosine")
 
 
@@ -474,7 +474,7 @@ def test_rows_are_checked_beyond_the_first_block(
     for row, image in enumerate(IDS):
         numbers = NUMBERS.copy()
         numbers[row, 2] = np.inf
-        with mistake(f"1 rows are not finite, the first is {image!r}"):
+        with mistake("1 of ", f"rows are not finite, the first is {image!r}"):
             Features(IDS, numbers, {}).check(world)
 
 

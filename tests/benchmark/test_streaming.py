@@ -164,6 +164,34 @@ def test_an_equal_vector_of_somebody_else_is_a_tie_wherever_it_stands(tmp_path: 
     assert (made.ranks.tolist(), made.best.tolist(), made.identity.tolist()) == ([200], [1], [2])
 
 
+class Uneven(scoring.Vectors):
+    """Scores that are rounded by where a row stands in its block, as some matrix products do."""
+
+    def fill(self, rows: Ints, out: NDArray[np.float32]) -> None:
+        super().fill(rows, out)
+        out[:, 1::2] = np.nextafter(out[:, 1::2], np.float32(9))
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("wide", [1, 3, 16])
+def test_equal_vectors_tie_even_where_a_product_rounds_by_the_place_of_a_row(
+    wide: int, kind: type[np.floating[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    asking, searched = people(rng, 20, 300)
+    some = np.sort(rng.integers(1, 99, (5, wide)), axis=0)  # all gallery rows are one of five vectors
+    query, gallery = np.ones((20, wide)), some[rng.integers(0, 5, 300)].astype(kind)
+    places = rng.permutation(300)
+    rows = np.empty_like(gallery)
+    rows[places] = gallery
+    inputs = (query, rows, places, asking, searched, Junk())
+    expected = streaming.rank(*inputs, metric="dot", identities=True)
+    monkeypatch.setattr(streaming, "Vectors", Uneven)
+    made = streaming.rank(*inputs, metric="dot", identities=True, block=64)
+    for name in ("ranks", "best", "identity"):
+        np.testing.assert_array_equal(getattr(made, name), getattr(expected, name), err_msg=name)
+
+
 def test_places_need_not_be_all_rows_and_may_name_one_twice() -> None:
     query, rows = np.array([[1.0]]), np.array([[5.0], [7.0], [6.0]])
     nobody = np.full(3, NOBODY)
