@@ -39,12 +39,15 @@ def evaluate(
     """Evaluate and leave a bundle; where that fails, leave one that says so."""
     begin, started = time.monotonic(), datetime.datetime.now(datetime.UTC)
     trials = [resolve.resolve(manifest, plan, trial) for trial in range(plan.trials.count)]
+    evaluation.chosen_cuts(trials, asked or Asked())  # a wrong name is a mistake, not a failed run
     record, files = _record(manifest, trials, given, options, training)
     record["started_at"] = started.isoformat()
     try:
         done = evaluation.evaluate(trials, given, options, record["run_id"], asked, device)
     except UserError as error:
-        results.write(results.Bundle(_ended(record, begin, status="failed", notes=str(error))), folder)
+        results.write(
+            results.Bundle(_ended(record, begin, status="failed", error_class="UserError", notes=str(error))), folder
+        )
         raise
     record |= done.headline
     if _is_test(trials):

@@ -80,9 +80,9 @@ def evaluate(
 ) -> Evaluation:
     """Rank the gallery of every trial and score the ranks."""
     options, rules = options or Options(), trials[0].rules
+    chosen, notes = chosen_cuts(trials, asked or Asked())  # first: a wrong name should not cost the ranking
     ranked = [_rank(one, given, options, run_id, device) for one in trials]
     parts = tuple(one.trial for one in ranked)
-    chosen, notes = _cuts(parts, asked or Asked())
     known = scorecard.queries(parts)
     cells = scorecard.cells(parts, chosen, known, rules)
     table, headline = strata_rows.table(
@@ -186,9 +186,10 @@ def _facts(part: Manifest, one: Lists, role: str) -> pa.Table:
     return rows
 
 
-def _cuts(trials: Sequence[Trial], asked: Asked) -> tuple[list[Cut], list[str]]:
-    """Cut all trials as one, so that a level is the same in each of them."""
-    query, gallery = (pa.concat_tables([getattr(one, role) for one in trials]) for role in ("query", "gallery"))
+def chosen_cuts(trials: Sequence[Lists], asked: Asked) -> tuple[list[Cut], list[str]]:
+    """Cut all trials as one, so that a level is the same in each of them; give notes on what was left out, too."""
+    query = pa.concat_tables([_facts(one.query, one, "query") for one in trials])
+    gallery = pa.concat_tables([_facts(one.gallery, one, "gallery") for one in trials])
     found, notes = cuts.standard(query, gallery)
     named = {(cut.kind, cut.scheme_id) for cut in found}
     for kind, texts in (("query", asked.by), ("pair_pos", asked.pairs)):

@@ -1,5 +1,6 @@
 """Bundles: the folder in which one run, good or failed, leaves everything that a leaderboard needs."""
 
+import contextlib
 import datetime
 import io
 import math
@@ -100,9 +101,18 @@ def write(bundle: Bundle, folder: Path, files: Mapping[str, bytes] | None = None
         if bundle.run.get("lists_sha256") not in (None, record["lists_sha256"]):
             raise UserError(f"{folder}/lists.parquet: its rows are not those that lists_sha256 of the run names")
     check_run(record, str(folder / "run.json"))
+    _clear(folder, data)
     for name, content in {**files, **data}.items():
         durable.write_bytes(folder / name, content)
     durable.write_json(folder / "run.json", record)
+
+
+def _clear(folder: Path, data: Mapping[str, bytes]) -> None:
+    """Take away what an earlier run left: its record vouches for nothing that comes now, its tables belong to none."""
+    for name in ("run.json", *(f"{table}.parquet" for table in TABLES)):
+        if name not in data:
+            with contextlib.suppress(OSError):  # what cannot be removed cannot be replaced either, which is said
+                (folder / name).unlink()
 
 
 def read(folder: Path) -> Bundle:

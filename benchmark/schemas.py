@@ -73,7 +73,19 @@ RUN = pa.schema(
 
 STATUSES = ("ok", "failed", "killed", "partial")
 PROVENANCES = ("ran_here", "rescored", "verified", "literature")
-SCORES = ("mAP", "mINP", "R1", "R5", "R10", "mAP_id_macro", "mAP_trapz", "mAP_opt", "R1_opt", "mAP_all", "mAP_trapz_all")  # each 0 to 1
+SCORES = (
+    "mAP",
+    "mINP",
+    "R1",
+    "R5",
+    "R10",
+    "mAP_id_macro",
+    "mAP_trapz",
+    "mAP_opt",
+    "R1_opt",
+    "mAP_all",
+    "mAP_trapz_all",
+)  # each 0 to 1
 
 QUERIES = pa.schema(
     [

@@ -29,7 +29,7 @@ Vectors = NDArray[np.floating]
 
 # What the libraries raise for files that are cut off or are none of theirs.
 _ODD = (OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, SyntaxError)
-_BROKEN = (*_ODD, TokenError, BadZipFile, zlib.error, struct.error)
+BROKEN = (*_ODD, TokenError, BadZipFile, zlib.error, struct.error)
 
 
 class Found(NamedTuple):
@@ -58,7 +58,7 @@ def _npz(path: Path) -> Found:
             key = _one(archive.files, f"{path}: array")
             names = next((name for name in NAMES if name in archive.files), None)
             return Found(_array(archive, key, path), None if names is None else _texts(archive, names, path))
-    except _BROKEN as error:
+    except BROKEN as error:
         raise UserError(f"{path}: not an archive of arrays, or a broken one: {_line(error)}") from None
 
 
@@ -109,7 +109,7 @@ def _safetensors(path: Path) -> Found:
             if kind not in ("F16", "F32", "F64"):
                 raise UserError(f"{path}: {key} holds {kind}, must be F16, F32 or F64")  # NumPy knows no bfloat16
             return Found(features.require_vectors(file.get_tensor(key), f"{path}: {key}"), None)
-    except (SafetensorError, *_BROKEN) as error:
+    except (SafetensorError, *BROKEN) as error:
         raise UserError(f"{path}: not a file of tensors, or a broken one: {_line(error)}") from None
 
 
@@ -128,7 +128,7 @@ def _table(path: Path) -> pa.Table:
     try:
         table = pq.ParquetFile(path, page_checksum_verification=True).read()
         table.validate(full=True)  # a flipped byte may leave texts that are no UTF-8
-    except (pa.ArrowException, *_BROKEN) as error:
+    except (pa.ArrowException, *BROKEN) as error:
         raise UserError(f"{path}: not a Parquet file, or a broken one: {_line(error)}") from None
     features.require_once(table.column_names, f"{path}: columns")
     return table

@@ -156,8 +156,11 @@ def _named(given: "Features | Matrix", method: str, run_seed: int | None, path: 
 
 
 def _require_free(target: Path, again: bool) -> None:
+    from benchmark import durable
+
     if (target / "run.json").exists():
-        if not again:
+        # What failed, or never ended, may be tried again.
+        if not again and durable.read_json(target / "run.json").get("status") == "ok":
             raise UserError(f"{target}: holds a run; name another --out, or --again replaces it")
     elif target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UserError(f"{target}: holds something else; name a new or empty folder")

@@ -49,8 +49,8 @@ def crowd(rng: np.random.Generator, count: int, pids: Sequence[int], **more: obj
             height=int(rng.choice([60, 100, 150, 250])),
             lightness=float(rng.choice([10.0, 25.5, 40.0, 60.0])),
             stops=float(rng.choice([-9.0, -8.0, -7.0, -6.0, -3.0, -1.0])),
-            scene=rng.choice([None, "one", "two", "three"]),
-            exposure=rng.choice([None, 0.0, -2.0]),
+            scene=[None, "one", "two", "three"][rng.integers(4)],
+            exposure=[None, 0.0, -2.0][rng.integers(3)],
             time=str(rng.choice(["day", "night"])),
             **more,
         )

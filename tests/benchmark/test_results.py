@@ -108,6 +108,22 @@ def test_a_failed_run_is_kept_without_tables(tmp_path: Path) -> None:
     assert results.read(tmp_path).tables == {}
 
 
+def test_what_an_earlier_run_left_belongs_to_no_later_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results.write(bundle(), tmp_path)
+    results.write(Bundle(record(run_id="later", status="failed")), tmp_path)
+    found = results.read(tmp_path)
+    assert (found.run["run_id"], found.tables) == ("later", {})
+    results.write(bundle(), tmp_path)
+
+    def failing(path: Path, data: bytes) -> None:
+        raise UserError(f"{path}: cannot write {len(data)} bytes")
+
+    monkeypatch.setattr(durable, "write_bytes", failing)
+    with pytest.raises(UserError, match="cannot write"):
+        results.write(bundle(), tmp_path)
+    assert not (tmp_path / "run.json").exists()  # a folder without one is a run that never ended
+
+
 def test_a_good_run_needs_its_tables(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="needs the tables"):
         results.write(Bundle(record()), tmp_path)
