@@ -1,6 +1,5 @@
 """A ready matrix of distances with the names of its rows and columns: somebody's own way to compare pictures."""
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,8 @@ import pyarrow.compute as pc
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
-from benchmark import durable
 from benchmark.errors import UserError
-from benchmark.features import require_once
+from benchmark.features import hash_file, require_once
 from benchmark.lists import Lists
 from benchmark.manifest import Manifest
 from benchmark.scoring import Distances
@@ -42,26 +40,27 @@ class Matrix:
 
 def load(path: Path) -> Matrix:
     """Read an `.npz` with `distances`, `query` and `gallery`; no pickle is run."""
-    data = durable.read_bytes(path)
-    distances, query, gallery = _arrays(data, path)
+    sha256 = hash_file(path)
+    distances, query, gallery = _arrays(path)
     names = [_names(found, f"{path}: {role}") for found, role in ((query, "query"), (gallery, "gallery"))]
     if distances.dtype.kind != "f" or distances.shape != (len(names[0]), len(names[1])):
         raise UserError(
             f"{path}: distances are {distances.dtype} of shape {distances.shape}, must be floating numbers of "
             f"{len(names[0])} queries x {len(names[1])} gallery rows"
         )
-    return Matrix(names[0], names[1], distances, {"method": path.stem}, durable.sha256(data))
+    return Matrix(names[0], names[1], distances, {"method": path.stem}, sha256)
 
 
-def _arrays(data: bytes, path: Path) -> list[NDArray[Any]]:
+def _arrays(path: Path) -> list[NDArray[Any]]:
     try:
-        archive = np.load(io.BytesIO(data), allow_pickle=False)
-        if not isinstance(archive, NpzFile):
-            raise ValueError("it holds a single array")
-        missing = [name for name in ARRAYS if name not in archive.files]
-        if missing:
-            raise UserError(f"{path}: has no array {missing[0]!r}; a matrix needs {', '.join(ARRAYS)}")
-        return [np.asarray(archive[name]) for name in ARRAYS]
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, NpzFile):
+                raise ValueError("it holds a single array")
+            missing = [name for name in ARRAYS if name not in archive.files]
+            if missing:
+                raise UserError(f"{path}: has no array {missing[0]!r}; a matrix needs {', '.join(ARRAYS)}")
+            return [np.asarray(archive[name]) for name in ARRAYS]
     except BROKEN as error:
         raise UserError(f"{path}: not an .npz of distances, or a broken one: {error or type(error).__name__}") from None
 

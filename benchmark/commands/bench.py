@@ -56,10 +56,13 @@ def evaluate(
     from benchmark import protocol as protocols
     from benchmark.config import load
     from benchmark.evaluation import Asked, Options
+    from benchmark.rerank import Options as Reranking
 
     _check_choices(device, rerank)
     found, plan = manifest.read(path, root), protocols.load(protocol)
-    options = load(Options, config, [*(sets or ()), *(["rerank={}"] if rerank else [])])
+    options = load(Options, config, sets or ())
+    if rerank and options.rerank is None:
+        options = options.model_copy(update={"rerank": Reranking()})
     source = _one(features, distances)
     given = _named(_given(found, source, source == distances, rows, in_order), method, run_seed, source)
     target = out or source.with_name(f"{source.stem}-{plan.name}")
@@ -159,8 +162,17 @@ def _require_free(target: Path, again: bool) -> None:
     from benchmark import durable
 
     if (target / "run.json").exists():
-        # What failed, or never ended, may be tried again.
+        # What failed may be tried again.
         if not again and durable.read_json(target / "run.json").get("status") == "ok":
             raise UserError(f"{target}: holds a run; name another --out, or --again replaces it")
-    elif target.exists() and (not target.is_dir() or any(target.iterdir())):
+    elif target.exists() and not (target.is_dir() and all(_is_of_a_bundle(path) for path in target.iterdir())):
         raise UserError(f"{target}: holds something else; name a new or empty folder")
+
+
+def _is_of_a_bundle(path: Path) -> bool:
+    """Say whether an evaluation that was killed may have left a file."""
+    from benchmark.results import FILES
+    from benchmark.schemas import TABLES
+
+    tables = [f"{name}.parquet" for name in TABLES]
+    return path.name in (*tables, *FILES, "config.json", "figures") or path.suffix == ".part"

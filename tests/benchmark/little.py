@@ -39,7 +39,7 @@ def vectors(of: Manifest, noise: float = 0.8, seed: int = 0) -> NDArray[np.float
     rng = np.random.default_rng(seed)
     people = rng.standard_normal((1000, 8))
     found = people[of.column("pid").astype(int)] + noise * rng.standard_normal((len(of), 8))
-    return found.astype(np.float32)
+    return np.asarray(found, np.float32)
 
 
 def _row(path: str, pid: int, camid: int, split: str, query: bool = False, gallery: bool = False) -> Row:

@@ -2,16 +2,18 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from benchmark import manifest, resolve
 from benchmark.columns import MEASURED
-from benchmark.lists import Lists, hash_table
+from benchmark.lists import Lists, hash_table, joined
 from benchmark.manifest import Manifest
-from benchmark.protocol import Rules
+from benchmark.protocol import Protocol, Rules
 from benchmark.schemas import LISTS, RUN
 
 PEOPLE, CAMERAS, FRAMES = 6, 3, 4
@@ -65,6 +67,47 @@ def test_lists_hash_follows_the_documented_recipe_whatever_the_order() -> None:
     assert lists.lists_sha256 == expected
     turned = np.random.default_rng(0).permutation(len(rows))
     assert hash_table(lists.table().take(turned)) == expected
+
+
+DRAWN = {"count": 3, "sampler": "keyed", "role": "gallery", "per": "identity-camera", "shots": 2}
+
+
+def several(rows: Manifest) -> list[Lists]:
+    roles = {"train": {"split": ["train"]}, "query": {"query": [True]}, "gallery": {"gallery": [True]}}
+    plan = Protocol.model_validate({"name": "drawn", "title": "drawn", "trials": DRAWN} | roles)
+    return [resolve.resolve(rows, plan, trial) for trial in range(3)]
+
+
+def test_the_lists_of_all_trials_are_one_table() -> None:
+    trials = several(world())
+    table = joined(trials)
+    assert table.schema == LISTS
+    for lists in trials:
+        own = table.filter(pc.equal(table["trial"], lists.trial))
+        assert own.equals(lists.table())
+    assert sum(len(lists.query) + len(lists.gallery) for lists in trials) == len(table)
+    assert joined(trials[:1]).equals(trials[0].table())
+
+
+def test_the_hash_of_several_trials_follows_the_documented_recipe() -> None:
+    trials = several(world())
+    parts = [[number, lists.lists_sha256] for number, lists in enumerate(trials)]
+    expected = hashlib.sha256(json.dumps(parts, separators=(",", ":")).encode()).hexdigest()
+    table = joined(trials)
+    assert hash_table(table) == expected
+    assert hash_table(table.take(np.random.default_rng(1).permutation(len(table)))) == expected
+    assert len({lists.lists_sha256 for lists in trials}) == 3
+    assert hash_table(joined(trials[:2])) != expected
+    swapped = [replace(trials[1], trial=0), replace(trials[0], trial=1), trials[2]]
+    assert hash_table(joined(swapped)) != expected  # which draw was the first is part of it
+
+
+def test_one_trial_is_hashed_as_ever_whatever_its_number_and_where_none_is_named() -> None:
+    lists = several(world())[1]
+    table = lists.table()
+    place = table.column_names.index("trial")
+    nameless = table.set_column(place, "trial", pa.nulls(len(table), pa.int16()))
+    assert hash_table(nameless) == hash_table(table.drop_columns("trial")) == hash_table(table) == lists.lists_sha256
 
 
 def test_lists_made_by_hand_stand_for_the_rules_of_market() -> None:

@@ -101,8 +101,7 @@ def test_a_path_that_two_sources_share_is_refused(mistake: Mistake) -> None:
 
 
 def _other(first: Manifest) -> Manifest:
-    held = ("path", "pid", "camid", "split", "query", "gallery", "lightness", "sha256", "width", "height")
-    held += ("luma", "stops", "p05", "p95", "dark", "saturated")
+    held = [name for name in first.table.column_names if name not in ("image_id", "source", "id_space")]
     return manifest.build({name: first.table[name] for name in held}, "other", Path("/elsewhere"))
 
 
@@ -165,13 +164,14 @@ def test_a_file_that_is_none_of_ours_is_one_line(tmp_path: Path, mistake: Mistak
             matrix.load(path)
 
 
-@pytest.mark.parametrize("place", range(0, 1000, 37))
+@pytest.mark.parametrize("place", range(0, 100, 4))
 def test_a_broken_file_is_one_line_or_still_reads(place: int, tmp_path: Path, attempt: Callable[..., Any]) -> None:
     path = stored(tmp_path / "m.npz", **GOOD)
     content = bytearray(path.read_bytes())
-    content[place % len(content)] ^= 0xFF
+    cut = len(content) * place // 100
+    content[cut] ^= 0xFF
     path.write_bytes(content)
     attempt(lambda: matrix.load(path), str(path))
-    path.write_bytes(content[:place])
+    path.write_bytes(content[:cut])
     with pytest.raises(UserError, match="broken"):
         matrix.load(path)

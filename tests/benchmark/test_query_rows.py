@@ -1,106 +1,169 @@
-"""queries/1: every row against a pencil, and ranks that come back out of it."""
-
-from dataclasses import fields
+"""queries/1: a trial's ranks go into rows and come back, and what a query does not have is null."""
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from benchmark import query_rows
+from benchmark import evaluation, metrics, query_rows, ranking, resolve
+from benchmark.evaluation import Options
+from benchmark.features import Features
+from benchmark.junk import Codes
+from benchmark.lists import Lists
+from benchmark.protocol import Junk
+from benchmark.ranking import Ranking
 from benchmark.schemas import QUERIES
-from tests.benchmark import pencil
-from tests.benchmark.pencil import Image, World, image
+from benchmark.scorecard import Trial
+from benchmark.scoring import Vectors
+from tests.benchmark import little
 
-GALLERIES: Image = {"count": 2, "sampler": "keyed", "role": "gallery", "per": "identity", "shots": 2}
-
-
-@pytest.mark.parametrize("cmc", ["first", "dedup"])
-@pytest.mark.parametrize("seed", range(3))
-def test_every_row_is_what_a_pencil_finds(seed: int, cmc: str) -> None:
-    world = pencil.small(seed, pencil.plan(cmc=cmc, trials=GALLERIES, junk={"place_pairs": ((1, 3),)}))
-    done = world.evaluate()
-    assert done.queries.schema == QUERIES
-    rows = iter(done.queries.to_pylist())
-    for trial, (queries, gallery) in enumerate(world.parts):
-        for place, query in enumerate(queries):
-            row, found = next(rows), pencil.walk(world, query, gallery)
-            assert (row["run_id"], row["trial"], row["query_idx"]) == ("run", trial, place)
-            assert row["image_id"] == f"set/{query['name']}.jpg"
-            assert [row[name] for name in ("id_space", "pid", "camid")] == [
-                query[name] for name in ("id_space", "pid", "camid")
-            ]
-            for name in ("pos_ranks", "pos_gidx", "n_pos", "n_junk", "n_gallery_eff", "n_ties"):
-                assert row[name] == found[name], name
-            assert row["first_rank"] == found.get("first", 0)
-            assert row["first_rank_id"] == (found.get("first_id", 0) if cmc == "dedup" else 0)
-            for name in ("ap", "ap_trapz", "inp"):
-                assert row[name] == pytest.approx(found.get(name), abs=1e-6)
-            for name, score in (("ap_opt", "ap_opt"), ("inp_opt", "inp_opt"), ("first_rank_opt", "first_opt")):
-                assert row[name] == (pytest.approx(found[score], abs=1e-6) if found["n_ties"] else None)
-            nearest(world, row, query, gallery)
-    assert next(rows, None) is None
+STORED = ("starts", "ranks", "rows", "junk", "seen", "identity")
 
 
-def nearest(world: World, row: Image, query: Image, gallery: list[Image]) -> None:
-    """Compare the distances of the first positive and the first negative; of a dot product they are minus it."""
-    if row["n_pos"]:
-        assert row["d_first_pos"] == -world.score(query, gallery[row["pos_gidx"][0]])
-    else:
-        assert row["d_first_pos"] is None
-    strangers = [
-        world.score(query, other)
-        for other in gallery
-        if pencil.person(other) != pencil.person(query) and (query["place"], other["place"]) != (1, 3)
-    ]
-    assert row["d_first_neg"] == -max(strangers)
+def listed(role: str, people: NDArray[np.int64]) -> pa.Table:
+    return pa.table(
+        {
+            "position": pa.array(np.arange(len(people)), pa.int32()),
+            "image_id": [f"{role}/{place}" for place in range(len(people))],
+            "id_space": ["here"] * len(people),
+            "pid": pa.array(people, pa.int32()),
+            "camid": pa.array(np.ones(len(people)), pa.int16()),
+        }
+    )
 
 
-def test_a_query_that_meets_no_stranger_has_no_distance_to_one() -> None:
-    world = World([image(1, 1, gallery=False), image(1, 2, query=False)], np.eye(2, 3))
-    row = world.evaluate().queries.to_pylist()[0]
-    assert (row["d_first_pos"], row["d_first_neg"], row["n_gallery_eff"]) == (0, None, 1)
+def codes(people: NDArray[np.int64], places: NDArray[np.int64], first: int) -> Codes:
+    images = np.arange(first, first + len(people))
+    return Codes(np.where(people > 0, people, -1), places, images, images)
 
 
-@pytest.mark.parametrize("kind", ["first", "dedup"])
-def test_ranks_come_back(kind: str) -> None:
-    world = pencil.small(3, pencil.plan(cmc=kind, trials=GALLERIES))
-    done = world.evaluate()
-    for trial in done.trials:
-        rows = done.queries.filter(pc.equal(done.queries["trial"], trial.number))
-        found = query_rows.ranking(rows)
-        for name in ("starts", "ranks", "rows", "junk", "seen", "identity"):
-            assert np.array_equal(getattr(found, name), getattr(trial.ranking, name)), name
-            assert getattr(found, name).dtype == getattr(trial.ranking, name).dtype
-        assert {field.name for field in fields(found)} == {field.name for field in fields(trial.ranking)}
+def drawn(seed: int, values: int = 2) -> Trial:
+    """Rank a gallery by whole numbers: few values tie, and some queries have no positive, no negative or neither."""
+    rng = np.random.default_rng(seed)
+    people, other = rng.integers(1, 6, 12), rng.integers(0, 5, rng.integers(1, 25))
+    query, gallery = (rng.integers(-values, values + 1, (len(one), 3)) for one in (people, other))
+    source = Vectors(query.astype(np.float32), gallery.astype(np.float32), "dot")
+    asked, searched = codes(people, rng.integers(1, 3, 12), 0), codes(other, rng.integers(1, 3, len(other)), 100)
+    found = ranking.rank(source, asked, searched, Junk(), identities=True)
+    return Trial(3, listed("q", people), listed("g", other), found)
 
 
-def test_ranks_come_back_from_a_table_in_pieces() -> None:
-    done = pencil.small(4).evaluate()
-    pieces = pa.concat_tables([done.queries.slice(0, 7), done.queries.slice(7)])
-    one, other = query_rows.ranking(done.queries), query_rows.ranking(pieces)
-    assert np.array_equal(one.starts, other.starts)
-    assert np.array_equal(one.rows, other.rows)
+def nothing(count: int) -> NDArray[np.float32]:
+    return np.full(count, np.nan, np.float32)
 
 
-@pytest.mark.parametrize("depth", [3, 1000])
-def test_the_first_of_a_ranking_are_kept_without_junk(depth: int) -> None:
-    world = pencil.small(5, pencil.plan(trials=GALLERIES, junk={"place_pairs": ((1, 3),)}))
-    done = world.evaluate(top=depth)
-    rows = iter(done.queries.to_pylist())
-    for queries, gallery in world.parts:
-        for query in queries:
-            row = next(rows)
-            seen = [place for place, other in enumerate(gallery) if is_seen(query, other)]
-            seen.sort(key=lambda place: (-world.score(query, gallery[place]), place))
-            assert row["top_gidx"] == seen[:depth]
-            assert row["top_dist"] == [-world.score(query, gallery[place]) for place in seen[:depth]]
-            assert len(seen) == row["n_gallery_eff"]
-    assert world.evaluate().queries["top_gidx"].null_count == len(done.queries)
+def table(trial: Trial) -> pa.Table:
+    count = len(trial.query)
+    return query_rows.table(trial, "run", (nothing(count), nothing(count)))
 
 
-def is_seen(query: Image, other: Image) -> bool:
-    same = pencil.person(query) == pencil.person(other)
-    own = query["name"] == other["name"] or (same and query["copy"] and query["copy"] == other["copy"])
-    view = same and query["place"] == other["place"] != 0
-    return not own and not view and (query["place"], other["place"]) != (1, 3)
+@settings(max_examples=30)
+@given(st.integers(0, 2**32 - 1))
+def test_ranks_come_back_as_they_went_in(seed: int) -> None:
+    trial = drawn(seed)
+    back = query_rows.ranking(table(trial))
+    for name in STORED:
+        found, wanted = getattr(back, name), getattr(trial.ranking, name)
+        np.testing.assert_array_equal(found, wanted, err_msg=name)
+        assert found.dtype == wanted.dtype, name
+
+
+def test_rows_of_no_positive_at_all_come_back() -> None:
+    trial = drawn(1)
+    count = len(trial.query)
+    empty, zeros = np.zeros(0, np.int32), np.zeros(count, np.int32)
+    starts, seen = np.zeros(count + 1, np.int64), np.ones(count, np.int32)
+    found = Ranking(starts, empty, empty, empty, nothing(0), zeros, seen, nothing(count), zeros)
+    rows = table(Trial(0, trial.query, trial.gallery, found))
+    back = query_rows.ranking(rows)
+    for name in STORED:
+        np.testing.assert_array_equal(getattr(back, name), getattr(found, name), err_msg=name)
+    assert rows["ap"].null_count == rows["inp"].null_count == rows["ap_trapz"].null_count == count
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32 - 1))
+def test_every_score_follows_from_the_ranks_in_its_row(seed: int) -> None:
+    trial = drawn(seed)
+    best = trial.ranking.best
+    for number, row in enumerate(table(trial).to_pylist()):
+        mine = slice(*trial.ranking.starts[number : number + 2])
+        ranks, places = row["pos_ranks"], range(1, row["n_pos"] + 1)
+        assert (row["run_id"], row["trial"], row["query_idx"], row["image_id"]) == ("run", 3, number, f"q/{number}")
+        assert ranks == sorted(ranks)
+        assert len(ranks) == len(row["pos_gidx"]) == row["n_pos"]
+        assert row["n_ties"] == sum(rank != other for rank, other in zip(ranks, best[mine].tolist(), strict=True))
+        assert row["first_rank_opt"] == (int(best[mine][0]) if row["n_ties"] else None)
+        if not ranks:
+            assert (row["first_rank"], row["first_rank_id"]) == (0, 0)
+            assert {row[name] for name in ("ap", "ap_trapz", "inp", "ap_opt", "inp_opt")} == {None}
+            continue
+        assert row["first_rank"] == ranks[0]
+        assert row["ap"] == pytest.approx(np.mean([k / rank for k, rank in zip(places, ranks, strict=True)]))
+        assert row["inp"] == pytest.approx(row["n_pos"] / ranks[-1])
+        if row["n_ties"]:
+            tied = [k / rank for k, rank in zip(places, best[mine].tolist(), strict=True)]
+            assert row["ap_opt"] == pytest.approx(np.mean(tied))
+            assert row["inp_opt"] == pytest.approx(row["n_pos"] / best[mine][-1])
+
+
+def test_nothing_is_null_but_what_is_not_there() -> None:
+    rows = [row for seed in range(20) for row in table(drawn(seed)).to_pylist()]
+    assert {bool(row["n_ties"]) for row in rows} == {bool(row["n_pos"]) for row in rows} == {False, True}
+    optional = {"top_gidx", "top_dist", "d_first_pos", "d_first_neg"}
+    for row in rows:
+        absent = {name for name, value in row.items() if value is None} - optional
+        wanted = set() if row["n_pos"] else {"ap", "ap_trapz", "inp"}
+        assert absent == wanted | (set() if row["n_ties"] else {"ap_opt", "inp_opt", "first_rank_opt"})
+
+
+def test_distances_are_null_where_there_is_nobody() -> None:
+    trial = drawn(0)
+    far = nothing(len(trial.query))
+    far[:2] = [0.25, np.inf]
+    rows = query_rows.table(trial, "run", (far, far[::-1]))
+    assert rows["d_first_pos"].to_pylist()[:3] == [0.25, None, None]
+    assert rows["d_first_neg"].to_pylist()[-3:] == [None, None, 0.25]
+
+
+def test_the_table_is_of_the_schema_with_and_without_top_lists() -> None:
+    trial = drawn(0)
+    count = len(trial.query)
+    assert table(trial).schema.equals(QUERIES)
+    assert table(trial)["top_gidx"].null_count == count
+    lists = {"top_gidx": [[0]] * count, "top_dist": [[0.5]] * count}
+    rows = query_rows.table(trial, "run", (nothing(count), nothing(count)), pa.table(lists))
+    assert rows.schema.equals(QUERIES)
+    assert rows.select(["top_gidx", "top_dist"]).to_pydict() == lists
+
+
+@pytest.mark.parametrize("k", [1, 5, 1000])
+def test_top_lists_hold_the_first_of_each_ranking_without_junk(k: int) -> None:
+    world = little.world()
+    vectors = little.vectors(world)
+    one = resolve.resolve(world)
+    given = Features(world.table["image_id"].to_pylist(), vectors, {})
+    # Every person's second camera is where they ask, too: half of the positives are junk.
+    gallery = one.gallery.with_columns(place=np.where(one.gallery.column("camid") == 2, 1, 2).astype(np.int16))
+    hidden = Lists(one.train, one.query, gallery, one.protocol, one.protocol_sha256)
+    rows = evaluation.evaluate([hidden], given, Options(draws=0, top=k)).queries.to_pylist()
+    unit = [part / np.linalg.norm(part, axis=1)[:, None] for part in (given.of(one.query), given.of(gallery))]
+    far = 1 - unit[0] @ unit[1].T
+    pids, places = (gallery.column(name) for name in ("pid", "place"))
+    for number, row in enumerate(rows):
+        seen = [place for place in np.argsort(far[number]) if not (pids[place] == row["pid"] and places[place] == 1)]
+        assert len(seen) == row["n_gallery_eff"] == len(gallery) - 1
+        assert row["top_gidx"] == [int(place) for place in seen[:k]]
+        np.testing.assert_allclose(row["top_dist"], far[number][seen[:k]], atol=1e-6)
+        assert (row["pos_gidx"][0] in row["top_gidx"]) == (row["first_rank"] <= k)
+
+
+def test_per_query_scores_agree_with_those_made_from_the_stored_ranks() -> None:
+    trial = drawn(5)
+    rows = table(trial)
+    back = query_rows.ranking(rows)
+    scores = metrics.per_query(back.starts, back.ranks, back.seen)
+    for name, found in (("ap", scores.ap), ("ap_trapz", scores.ap_trapz), ("inp", scores.inp)):
+        np.testing.assert_array_equal(rows[name].to_numpy(), found.astype(np.float32))
