@@ -63,6 +63,7 @@ def _record(
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Say what is known before anything is ranked."""
     facts: dict[str, Any] = {"method": "unnamed", "config": {}, "seed": 0, "train_sets": []} | given.facts
+    _require_fit(facts)
     config = dict(facts["config"]) | {"evaluation": _shaping(options)}
     known = {"lists_sha256": lists.hash_table(lists.joined(trials)), "protocol_sha256": trials[0].protocol_sha256}
     named = {name: facts[name] for name in ("method", "seed", "train_sets")} | known
@@ -75,6 +76,15 @@ def _record(
     if options.nonfinite == "worst":
         record |= {"flagged": True, "flag_reason": "rows that could not be scored were ranked last"}
     return record | {"config_json": json.dumps(facts["config"])}, files
+
+
+def _require_fit(facts: Mapping[str, Any]) -> None:
+    """Refuse what no run record can hold, before anything is ranked: anybody may have written these facts."""
+    for name, kind, words in (("config", dict, "an object"), ("train_sets", list, "a list of sets")):
+        if not isinstance(facts[name], kind):
+            raise UserError(f"features: their {name} is {facts[name]!r}, must be {words}")
+    known = {name: facts[name] for name in ("method", "seed", *TRAINED) if name in facts}
+    results.check_run(results.run_record(run_id="unknown", status="partial", provenance="rescored") | known, "features")
 
 
 def _shaping(options: Options) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from benchmark import durable
 from benchmark.errors import UserError
@@ -16,8 +16,7 @@ NAME = "ledger.jsonl"
 def enter(folder: Path, method: str, config_id: str, lists_sha256: str, run_id: str) -> int:
     """Add an evaluation and say how many a method has had on these lists, this one with them."""
     line = {"method": method, "config_id": config_id, "lists_sha256": lists_sha256, "run_id": run_id}
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / NAME).open("ab+") as file:
+    with _opened(folder) as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # several runs may end at one moment; the system frees it if we die
         file.seek(0)
         text = file.read()
@@ -28,6 +27,14 @@ def enter(folder: Path, method: str, config_id: str, lists_sha256: str, run_id: 
         os.fsync(file.fileno())
     looks = [one for one in (*before, line) if (one["method"], one["lists_sha256"]) == (method, lists_sha256)]
     return len({one["run_id"] for one in looks})
+
+
+def _opened(folder: Path) -> BinaryIO:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / NAME).open("ab+")
+    except OSError as error:
+        raise UserError(f"{folder / NAME}: cannot write: {error.strerror or error}") from None
 
 
 def entries(folder: Path) -> list[dict[str, Any]]:

@@ -48,7 +48,7 @@ def load(path: Path) -> Matrix:
             f"{path}: distances are {distances.dtype} of shape {distances.shape}, must be floating numbers of "
             f"{len(names[0])} queries x {len(names[1])} gallery rows"
         )
-    return Matrix(names[0], names[1], distances, {"method": path.stem}, sha256)
+    return Matrix(names[0], names[1], distances, {}, sha256)
 
 
 def _arrays(path: Path) -> list[NDArray[Any]]:

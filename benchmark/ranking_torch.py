@@ -27,6 +27,16 @@ _CHUNK = 128  # queries, where no card's memory says more
 _BYTES = 40  # a score: itself, its bin in 64 bits, and what is needed meanwhile to find and to count it
 
 
+def require(device: str) -> None:
+    """Refuse a device that this machine does not have."""
+    try:
+        import torch
+    except ImportError:
+        raise UserError(f"--device {device}: needs torch, which is not installed; cpu gives the same ranks") from None
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise UserError(f"--device {device}: torch finds no GPU of this kind here; cpu gives the same ranks")
+
+
 def rank(
     query: Any,  # noqa: ANN401
     gallery: Any,  # noqa: ANN401

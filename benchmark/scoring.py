@@ -117,7 +117,9 @@ class Distances:
 
 def _prepared(vectors: NDArray[Any], metric: str) -> tuple[Floats, Floats, Mask]:
     """Give vectors ready for the product, their squared lengths, and which rows cannot be scored, which are zero."""
-    ready = np.asarray(vectors, np.float32, order="C") if metric != "cosine" else np.empty(vectors.shape, np.float32)
+    with np.errstate(over="ignore"):  # a double that no float holds becomes infinite, and is refused
+        whole = np.asarray(vectors, np.float32, order="C") if metric != "cosine" else None
+    ready = np.empty(vectors.shape, np.float32) if whole is None else whole
     squares, bad = np.empty(len(vectors), np.float32), np.zeros(len(vectors), bool)
     for rows, block in _blocks(vectors):
         with np.errstate(over="ignore", invalid="ignore"):

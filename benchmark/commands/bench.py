@@ -1,5 +1,6 @@
 """`luxreid bench`: evaluate and compare. Heavy modules are imported by each command."""
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -65,8 +66,9 @@ def evaluate(
         options = options.model_copy(update={"rerank": Reranking()})
     source = _one(features, distances)
     given = _named(_given(found, source, source == distances, rows, in_order), method, run_seed, source)
-    target = out or source.with_name(f"{source.stem}-{plan.name}")
+    target = out or _beside(source, plan.name)
     _require_free(target, again)
+    shutil.rmtree(target / "figures", ignore_errors=True)  # of a run that is replaced
     asked = Asked(tuple(by or ()), tuple(pairs or ()))
     done = bundling.evaluate(found, plan, given, options, target, asked, device, training)
     for note in done.notes:
@@ -125,6 +127,10 @@ def _check_choices(device: str, rerank: str) -> None:
         raise UserError(f"--device {device}: {nearest(device, list(DEVICES))}")
     if rerank not in ("", "k-reciprocal"):
         raise UserError(f"--rerank {rerank}: {nearest(rerank, ['k-reciprocal'])}")
+    if device != "cpu":
+        from benchmark import ranking_torch
+
+        ranking_torch.require(device)
 
 
 def _one(features: Path | None, distances: Path | None) -> Path:
@@ -155,15 +161,28 @@ def _named(given: "Features | Matrix", method: str, run_seed: int | None, path: 
             raise UserError(f"{path}: says that its {name} is {facts[name]!r}, not {said!r}")
         if said is not None:
             facts[name] = said
-    return replace(given, facts={"method": path.stem} | facts)
+    return replace(given, facts=facts | {"method": facts.get("method") or _stem(path)})
+
+
+def _stem(path: Path) -> str:
+    """Name what a path leads to, also where it is `.` or ends in `..`."""
+    return path.resolve().stem if path.name in ("", "..") else path.stem
+
+
+def _beside(source: Path, protocol: str) -> Path:
+    source = source.resolve() if source.name in ("", "..") else source
+    return source.with_name(f"{_stem(source)}-{protocol}")
 
 
 def _require_free(target: Path, again: bool) -> None:
     from benchmark import durable
 
+    above = next(folder for folder in target.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise UserError(f"--out {target}: {above} is a file; a bundle is a folder")
     if (target / "run.json").exists():
-        # What failed may be tried again.
-        if not again and durable.read_json(target / "run.json").get("status") == "ok":
+        # What failed may be tried again; a training, whose weights lie there, is not what failed.
+        if not again and durable.read_json(target / "run.json").get("status") != "failed":
             raise UserError(f"{target}: holds a run; name another --out, or --again replaces it")
     elif target.exists() and not (target.is_dir() and all(_is_of_a_bundle(path) for path in target.iterdir())):
         raise UserError(f"{target}: holds something else; name a new or empty folder")

@@ -139,6 +139,7 @@ def test_a_ready_matrix_is_recorded(world: World, tmp_path: Path) -> None:
     run = results.read(tmp_path / "out").run
     assert (run["metric"], run["feat_dim"], run["features_sha256"]) == ("ready matrix", None, "d" * 64)
     assert run["mAP"] == done.headline["mAP"]
+    assert done.queries["pos_ranks"].equals(world.evaluate().queries["pos_ranks"])
 
 
 def broken(world: World, *places: int) -> Features:
@@ -156,6 +157,16 @@ def test_a_failed_evaluation_leaves_a_bundle_that_says_so(world: World, tmp_path
     assert found.run["mAP"] is None
     assert found.run["lists_sha256"] == hash_table(joined(world.trials))
     assert ledger.entries(tmp_path) == []
+
+
+@pytest.mark.parametrize("metric", ["cosine", "dot"])
+def test_a_number_that_only_double_precision_holds_fails_too(metric: str, world: World, tmp_path: Path) -> None:
+    vectors = world.vectors.astype(np.float64) + 0.5
+    vectors[3, 1] = 1e300
+    given = replace(world.features(), vectors=vectors)
+    with pytest.raises(UserError, match="not finite"):
+        bundle(world, tmp_path / "out", Options.model_validate({"metric": metric, "draws": 0}), given)
+    assert results.read(tmp_path / "out").run["status"] == "failed"
 
 
 def test_a_failed_evaluation_in_the_place_of_a_good_one_leaves_nothing_of_it(world: World, tmp_path: Path) -> None:

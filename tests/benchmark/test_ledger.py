@@ -56,3 +56,12 @@ def test_four_writers_at_once_lose_nothing(tmp_path: Path) -> None:
         writer.join()
     assert len({one["run_id"] for one in ledger.entries(tmp_path)}) == 80
     assert enter(tmp_path, "last") == 81
+
+
+def test_a_ledger_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / ledger.NAME).mkdir()
+    for folder in (tmp_path, tmp_path / "file", tmp_path / "file" / "inside"):
+        with pytest.raises(UserError, match=r"ledger.jsonl: cannot write: "):
+            enter(folder, "1")
+    assert (tmp_path / "file").read_text() == "mine"

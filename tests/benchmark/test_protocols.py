@@ -327,13 +327,26 @@ def test_readers_write_the_words_that_protocols_filter_by(reader: str, name: str
         assert filters.meet(read, load(name).filters(role, 0), f"{name}: [{role}]").any()
 
 
+def test_without_cameras_only_a_query_s_own_copy_is_hidden() -> None:
+    rows: list[Row] = [{"path": "train/a.jpg", "pid": 12, "camid": 0, "split": "train"}]
+    rows += [{"path": "query/a.jpg", "pid": 7, "camid": 0, "query": True, "copy": "q"}]
+    rows += [
+        {"path": f"gallery/{file}.jpg", "pid": pid, "camid": 0, "gallery": True, "copy": copy}
+        for file, pid, copy in (("a", 7, "q"), ("b", 7, "b"), ("c", 8, "c"), ("d", 0, "d"))
+    ]
+    lists = resolve.resolve(paper(rows), "no-cameras")
+    hidden, positive = junk.masks(*junk.codes(lists.query, lists.gallery), lists.rules.junk)
+    assert hidden.tolist() == [[True, False, False, False]]
+    assert positive.tolist() == [[False, True, False, False]]
+
+
 def test_no_protocol_is_left_without_a_set() -> None:
     tested = (
         {name for name, _, _ in SYSU} | set(ROLES) | {f"knight-{pair}{end}" for pair in KNIGHT for end in ("", "-full")}
     )
     tested |= {f"nightreid-{end}" for end in ("528", "528-nd", "1000", "1000-nd")}
     tested |= {f"rgbnt201-{end}" for end in ("rgb", "ni", "ti")} | {"regdb-vt", "regdb-tv", "cuhk03-classic"}
-    tested |= {"llcm-a-ir-vis", "llcm-a-vis-ir", "llcm-b-vis-ir"}
+    tested |= {"no-cameras", "llcm-a-ir-vis", "llcm-a-vis-ir", "llcm-b-vis-ir"}
     # Those of day and night are in test_resolve.py.
     tested |= {f"street-{end}" for end in ("day", "night", "cross", "cross-reverse", "mixed")}
     assert set(PROTOCOLS.names()) == tested

@@ -1,5 +1,6 @@
 """Values of queries in cells: which queries several trials share, and how they are averaged."""
 
+from dataclasses import replace
 from itertools import product
 from statistics import fmean
 
@@ -56,6 +57,15 @@ def test_a_cell_knows_who_is_in_it_and_spreads_over_all_queries() -> None:
     assert np.array_equal(np.flatnonzero(~np.isnan(found)), whole.queries)
     zeros = whole.spread("mAP", everybody, 0.0)
     assert np.array_equal(zeros, np.nan_to_num(found))
+
+
+def test_galleries_of_several_sizes_are_counted_in_the_mean() -> None:
+    world = pencil.small(3, pencil.plan(trials=GALLERIES))
+    trials = list(world.evaluate().trials)
+    size = len(trials[0].gallery)
+    trials[0] = replace(trials[0], gallery=trials[0].gallery.slice(0, size - 6))
+    cell = scorecard.cells(trials, [cuts.everything()], scorecard.queries(trials), world.plan)[0]
+    assert cell.gallery == size - 2
 
 
 def test_a_level_that_nobody_of_a_trial_is_in_leaves_that_trial_without_a_mean() -> None:

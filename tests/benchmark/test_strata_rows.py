@@ -65,6 +65,25 @@ def test_other_junk_rules_are_followed() -> None:
     agree(world.evaluate(), world)
 
 
+@pytest.mark.parametrize("cmc", ["first", "dedup"])
+@pytest.mark.parametrize("trials", [{}, GALLERIES, QUERIES], ids=["one", "galleries", "queries"])
+def test_the_rows_beneath_are_what_a_pencil_finds(trials: Image, cmc: str) -> None:
+    world = pencil.small(19, pencil.plan(cmc=cmc, trials=trials, junk={"place_pairs": ((1, 3),)}))
+    asked = [(trial, *one) for trial, part in enumerate(world.parts) for one in enumerate(part[0])]
+    rows = world.evaluate().queries.to_pylist()
+    assert len(rows) == len(asked)
+    for row, (trial, place, query) in zip(rows, asked, strict=True):
+        found = pencil.walk(world, query, world.parts[trial][1])
+        assert (row["run_id"], row["trial"], row["query_idx"]) == ("run", trial, place)
+        assert row["image_id"] == f"set/{query['name']}.jpg"
+        for name in ("pos_ranks", "pos_gidx", "n_pos", "n_junk", "n_gallery_eff", "n_ties"):
+            assert row[name] == found[name], name
+        assert row["first_rank_id"] == (found.get("first_id", 0) if cmc == "dedup" else 0)
+        for name in ("ap_opt", "inp_opt"):
+            assert row[name] == (pytest.approx(found[name], abs=1e-6) if found["n_ties"] else None)
+        assert row["first_rank_opt"] == (found["first_opt"] if found["n_ties"] else None)
+
+
 def test_the_worlds_hold_what_they_are_to_prove() -> None:
     world = pencil.small(0, pencil.plan(trials=GALLERIES))
     walked = [[pencil.walk(world, one, gallery) for one in queries] for queries, gallery in world.parts]

@@ -14,7 +14,7 @@ from leaderboards import tables
 def test_every_cell_stands_with_its_support_and_its_chance_level() -> None:
     run = {"run_id": "r", "status": "ok", "provenance": "ran_here", "method": "m", "eval_set": "set", "seed": 3}
     record = results.run_record(**run, mAP=0.5, R1=0.25, mINP=0.125, n_query_valid=7, n_id=5)
-    support = {"scheme_id": "light@1", "q_stratum": "Low", "stratum_order": 0, "n_query": 4, "n_id": 2}
+    support = {"scheme_id": "light@1", "cut": "query", "q_stratum": "Low", "stratum_order": 0, "n_query": 4, "n_id": 2}
     values = {"mAP": 0.111, "R1": 0.222, "mINP": 0.333, "chance_mAP": 0.044}
     cells = [support | {"n_pos_pairs": 9, "metric": name, "value": value} for name, value in values.items()]
     bundle = Bundle(

@@ -98,10 +98,10 @@ def test_every_way_to_bring_vectors_gives_the_same_ranks(run: Run, stored: Path,
     (stored / "rows.txt").write_text("".join(f"{one['name']}.jpg\n" for one in world.images))
     expected = world.evaluate().queries["pos_ranks"].to_pylist()
     for name, words in ways.items():
-        good(run("set.parquet", *words, "--out", name, *PLAIN))
-        assert results.read(stored / name).tables["queries"]["pos_ranks"].to_pylist() == expected
-    assert results.read(stored / "far").run["metric"] == "ready matrix"
-    assert results.read(stored / "named").run["method"] == "named"
+        good(run("set.parquet", *words, "--out", f"by-{name}", *PLAIN))
+        assert results.read(stored / f"by-{name}").tables["queries"]["pos_ranks"].to_pylist() == expected
+    assert results.read(stored / "by-far").run["metric"] == "ready matrix"
+    assert results.read(stored / "by-named").run["method"] == "named"
 
 
 def test_a_bundle_is_named_after_what_made_it(run: Run, stored: Path) -> None:
@@ -137,7 +137,7 @@ def test_levels_of_ones_own(run: Run, stored: Path) -> None:
         ([], "give either FEATURES or --distances"),
         (["made", "--distances", "far.npz"], "give either FEATURES or --distances"),
         (["--distances", "far.npz", "--in-order"], "leave --rows and --in-order out"),
-        (["--distances", "set.parquet"], "set.parquet: cannot read as an .npz"),
+        (["--distances", "set.parquet"], "set.parquet: not an .npz of distances"),
         (["nothing.npz"], "nothing.npz: cannot read"),
         (["plain.npy"], "does not say whose its rows are"),
         (["made", "--protocol", "market-stile"], "did you mean 'market-style'"),
@@ -219,7 +219,9 @@ def test_vectors_that_are_all_equal_score_near_chance_and_are_noted(run: Run, st
 
 def lone(folder: Path, query: Image, gallery: Image) -> None:
     """Write a world of one query and two pictures that are searched."""
-    made = World([image(1, 1, gallery=False), image(1, 2, query=False), image(5, 2, query=False)], np.eye(3, 4) + 1)
+    made = World(
+        [image(1, 1, gallery=False), image(1, 2, query=False), image(5, 2, query=False)], np.eye(2, 4)[[0, 0, 1]]
+    )
     made.images[0] |= query
     made.images[1] |= gallery
     store(made, folder)
