@@ -16,7 +16,7 @@ from benchmark.features import Features
 from benchmark.lists import Lists
 from benchmark.manifest import Manifest
 from benchmark.matrix import Matrix
-from benchmark.protocol import Protocol
+from benchmark.protocol import TRIAL, Protocol
 
 # What a training may have said of itself, under its names in run/1.
 TRAINED = (
@@ -29,7 +29,7 @@ TRAINED = (
 def evaluate(
     manifest: Manifest,
     plan: Protocol,
-    given: Features | Matrix,
+    given: Features | Matrix | Sequence[Features | Matrix],
     options: Options,
     folder: Path,
     asked: Asked | None = None,
@@ -38,9 +38,10 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate and leave a bundle; where that fails, leave one that says so."""
     begin, started = time.monotonic(), datetime.datetime.now(datetime.UTC)
-    trials = [resolve.resolve(manifest, plan, trial) for trial in range(plan.trials.count)]
+    trials = [resolve.resolve(manifest, plan, trial, trains=False) for trial in range(plan.trials.count)]
+    _require_one_a_trial(plan, given)
     evaluation.chosen_cuts(trials, asked or Asked())  # a wrong name is a mistake, not a failed run
-    record, files = _record(manifest, trials, given, options, training)
+    record, files = _record(manifest, trials, given if isinstance(given, Sequence) else [given], options, training)
     record["started_at"] = started.isoformat()
     try:
         done = evaluation.evaluate(trials, given, options, record["run_id"], asked, device)
@@ -59,10 +60,14 @@ def evaluate(
 
 
 def _record(
-    manifest: Manifest, trials: Sequence[Lists], given: Features | Matrix, options: Options, training: Path | None
+    manifest: Manifest,
+    trials: Sequence[Lists],
+    parts: Sequence[Features | Matrix],
+    options: Options,
+    training: Path | None,
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Say what is known before anything is ranked."""
-    facts: dict[str, Any] = {"method": "unnamed", "config": {}, "seed": 0, "train_sets": []} | given.facts
+    facts: dict[str, Any] = {"method": "unnamed", "config": {}, "seed": None, "train_sets": []} | parts[0].facts
     _require_fit(facts)
     config = dict(facts["config"]) | {"evaluation": _shaping(options)}
     known = {"lists_sha256": lists.hash_table(lists.joined(trials)), "protocol_sha256": trials[0].protocol_sha256}
@@ -70,12 +75,22 @@ def _record(
     inputs = results.run_inputs(**named, config=config)
     trained, files = _training(training, facts)
     record = {name: facts[name] for name in TRAINED if facts.get(name) is not None} | environment.facts() | trained
-    record |= trials[0].facts() | known | _how(options, given) | _set(manifest)
+    record |= trials[0].facts() | known | _how(options, parts) | _set(manifest)
     record |= {"method": facts["method"], "seed": facts["seed"], "provenance": "ran_here" if files else "rescored"}
     record |= {"run_id": results.run_id(inputs, results.nonce()), "config_id": results.config_id(inputs)}
     if options.nonfinite == "worst":
         record |= {"flagged": True, "flag_reason": "rows that could not be scored were ranked last"}
     return record | {"config_json": json.dumps(facts["config"])}, files
+
+
+def _require_one_a_trial(plan: Protocol, given: Features | Matrix | Sequence[Features | Matrix]) -> None:
+    """Refuse one network for trials that train on lists of their own: it has seen who the others test."""
+    apart = any(TRIAL in str(value) for values in plan.train.values() for value in values)
+    if plan.trials.count > 1 and apart and not isinstance(given, Sequence):
+        raise UserError(
+            f"{plan.name}: every trial trains on a list of its own, so one network has seen people that other trials "
+            "test; give the features of one network a trial, as feat-{t}.npz"
+        )
 
 
 def _require_fit(facts: Mapping[str, Any]) -> None:
@@ -92,8 +107,9 @@ def _shaping(options: Options) -> dict[str, Any]:
     return options.model_dump(include={"metric", "nonfinite", "rerank"}, mode="json")
 
 
-def _how(options: Options, given: Features | Matrix) -> dict[str, Any]:
-    """Say by which rules it is scored."""
+def _how(options: Options, parts: Sequence[Features | Matrix]) -> dict[str, Any]:
+    """Say by which rules it is scored; several files have one hash, that of theirs."""
+    given, hashes = parts[0], [one.sha256 for one in parts]
     matrix = isinstance(given, Matrix)
     return {
         "ap_variant": "discrete",
@@ -101,7 +117,7 @@ def _how(options: Options, given: Features | Matrix) -> dict[str, Any]:
         "metric": "ready matrix" if matrix else options.metric,
         "rerank": options.rerank.words() if options.rerank else "none",
         "feat_dim": None if isinstance(given, Matrix) else int(given.vectors.shape[1]),
-        "features_sha256": given.sha256 or None,
+        "features_sha256": (hashes[0] if len(hashes) == 1 else durable.sha256(durable.canonical(hashes))) or None,
         "flip_tta": bool(given.facts.get("flip_tta", False)),
     }
 

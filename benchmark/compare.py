@@ -99,11 +99,14 @@ def table(found: Comparison) -> list[dict[str, Any]]:
         f"run_ids_{name}": [one.runs[seed][1].run["run_id"] for seed in found.seeds]
         for name, one in (("a", found.a), ("b", found.b))
     }
-    common = runs | {"lists_sha256": found.lists_sha256, "protocol_sha256": found.protocol_sha256}
+    sides = {f"method_{name}": one.method for name, one in (("a", found.a), ("b", found.b))}
+    common = sides | runs | {"lists_sha256": found.lists_sha256, "protocol_sha256": found.protocol_sha256}
     rows = []
     for line in found.lines:
         row = asdict(line)
-        flat = common | row.pop("found") | row
+        difference = row.pop("found")
+        flat = common | difference | row | {"ci_method": difference["method"]}
+        del flat["method"]
         rows.append({name: None if value != value else value for name, value in flat.items()})  # NaN is not known
     return rows
 

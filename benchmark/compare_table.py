@@ -57,7 +57,9 @@ def sentence(found: Comparison, metric: str = "mAP") -> str:
     if line.claim:
         return f"{a} is {line.claim} than {b} by {points} (95 % {_interval(one)}; {support})"
     if one.seeds < SEEDS:
-        word = "more" if one.difference > 0 else "less" if one.difference < 0 else "more or less"
+        if one.difference == 0:
+            return f"{a} and {b} have the same {metric} ({support})"
+        word = "more" if one.difference > 0 else "less"
         return f"{a} has {points} {word} than {b} (95 % {_interval(one)}; {support}); a claim needs {SEEDS} seeds"
     return f"no difference between {a} and {b} is shown: {_doubt(line)} (95 % {_interval(one)}; {support})"
 

@@ -72,16 +72,17 @@ class _Ranked(NamedTuple):
 
 def evaluate(
     trials: Sequence[Lists],
-    given: Features | Matrix,
+    given: Features | Matrix | Sequence[Features | Matrix],
     options: Options | None = None,
     run_id: str = "",
     asked: Asked | None = None,
     device: str = "cpu",
 ) -> Evaluation:
-    """Rank the gallery of every trial and score the ranks."""
+    """Rank the gallery of every trial and score the ranks; where each trial has a network of its own, give all."""
+    parts_given = given if isinstance(given, Sequence) else [given] * len(trials)
     options, rules = options or Options(), trials[0].rules
     chosen, notes = chosen_cuts(trials, asked or Asked())  # first: a wrong name should not cost the ranking
-    ranked = [_rank(one, given, options, run_id, device) for one in trials]
+    ranked = [_rank(one, own, options, run_id, device) for one, own in zip(trials, parts_given, strict=True)]
     parts = tuple(one.trial for one in ranked)
     known = scorecard.queries(parts)
     cells = scorecard.cells(parts, chosen, known, rules)
@@ -92,7 +93,7 @@ def evaluate(
         "n_nonfinite_q": max(one.broken[0] for one in ranked),
         "n_nonfinite_g": max(one.broken[1] for one in ranked),
     }
-    told = dict.fromkeys([*trials[0].notes, *given.notes, *notes])
+    told = dict.fromkeys([*trials[0].notes, *parts_given[0].notes, *notes])
     rows = pa.concat_tables([one.rows for one in ranked])
     return Evaluation(lists.joined(trials), rows, table, headline, tuple(told), parts)
 

@@ -32,7 +32,8 @@ def lines(bundle: Bundle) -> Iterator["Table | str"]:
     """Give the tables of a bundle and the sentences between them, in order."""
     cells = _cells(bundle)
     run = bundle.run
-    yield f"{run['method']}, seed {run['seed']}, on {run['eval_set']} by {run['protocol_id']}"
+    seed = "seed not stated" if run["seed"] is None else f"seed {run['seed']}"
+    yield f"{run['method']}, {seed}, on {run['eval_set']} by {run['protocol_id']}"
     yield _table("", [("all", cells[key]) for key in cells if key[0] == "all"])
     yield from _sentences(bundle, cells)
     for kind, scheme in dict.fromkeys((key[0], key[1]) for key in cells if key[0] in CUTS and key[0] != "all"):
@@ -100,6 +101,12 @@ def _sentences(bundle: Bundle, cells: Mapping[tuple[str, str, str | None, str | 
         best = "" if run["R1_opt"] is None else f", R1 {percent(run['R1_opt'])}"
         tied = count(run["n_query_tied"], "query is", "queries are")
         yield f"{tied} tied; with every tie in its favour mAP {percent(run['mAP_opt'])}{best}"
+    broken = [run["n_nonfinite_q"] or 0, run["n_nonfinite_g"] or 0]
+    if any(broken):
+        yield f"{broken[0]} query and {broken[1]} gallery rows could not be scored and stand last: the run is flagged"
+    names = [name for name in ("R1_single", "R5_single", "R10_single") if name in whole]
+    if single := [f"{name} {percent(whole[name]['value'])}" for name in names]:
+        yield f"expected if one image of every identity were drawn: {', '.join(single)}"
     if "icc" in whole:
         yield f"likeness of the queries of one identity (icc) {whole['icc']['value']:.2f}"
     if whole["mAP"]["sd_trials"] is not None:
@@ -107,14 +114,15 @@ def _sentences(bundle: Bundle, cells: Mapping[tuple[str, str, str | None, str | 
     for key, cell in cells.items():
         if key[0] == "slope":
             row = cell["mAP_per_stop"]
-            yield f"one more stop of light on the query: mAP {100 * row['value']:+.2f}, 95 % {_signed(row)}"
+            yield f"one more stop of light on the query: mAP {100 * row['value']:+.2f}, {_signed(row)}"
 
 
 def _worst(cells: Mapping[tuple[str, str, str | None, str | None], Cell], scheme: str) -> Iterator[str]:
     for key, cell in cells.items():
         if key[:2] == ("worst", scheme):
             row = cell["mAP"]
-            yield f"worst level: {_level(key)}, mAP {percent(row['value'])}; 95 % of the lowest {interval(row)}"
+            score = f"mAP {percent(row['value'])}; 95 % of the lowest {interval(row)}"
+            yield f"worst level of those with 30 identities: {_level(key)}, {score}"
 
 
 def _exposures(cells: Mapping[tuple[str, str, str | None, str | None], Cell]) -> Iterator[str]:
@@ -124,8 +132,10 @@ def _exposures(cells: Mapping[tuple[str, str, str | None, str | None], Cell]) ->
         for name, words in (("mAP_difference", f"{key[2]} stops against {key[3]}"), ("mAP_per_stop", "one more stop")):
             if row := cell.get(name):
                 scenes = f"{row['n_query']:,} scenes"
-                yield f"same scene, {words}: mAP {100 * row['value']:+.2f}, 95 % {_signed(row)}, {scenes}"
+                yield f"same scene, {words}: mAP {100 * row['value']:+.2f}, {_signed(row)}, {scenes}"
 
 
 def _signed(row: Row) -> str:
-    return "-" if row["ci_lo"] is None else f"{100 * row['ci_lo']:+.2f} to {100 * row['ci_hi']:+.2f}"
+    if row["ci_lo"] is None:
+        return "no interval"
+    return f"95 % {100 * row['ci_lo']:+.2f} to {100 * row['ci_hi']:+.2f}"

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from benchmark import durable, strata
+from benchmark.errors import UserError
 from benchmark.manifest import Manifest
 from benchmark.protocol import Rules
 from benchmark.schemas import LISTS
@@ -20,7 +21,7 @@ _MARKET = Rules()  # the rules of Market-1501, where nothing else is said
 class Lists:
     """What a protocol makes of a manifest, for one trial."""
 
-    train: Manifest
+    trained: Manifest | None  # None in a manifest of the test alone
     query: Manifest
     gallery: Manifest
     protocol: str
@@ -28,6 +29,13 @@ class Lists:
     trial: int = 0  # counted from 0
     rules: Rules = _MARKET
     notes: tuple[str, ...] = ()  # what resolving found and whoever runs it should read
+
+    @property
+    def train(self) -> Manifest:
+        """Give the rows to train on."""
+        if self.trained is None:
+            raise UserError(f"{self.protocol}: there is no row to train on")
+        return self.trained
 
     def facts(self) -> dict[str, Any]:
         """Say by which protocol a result was made, in the words of `run/1`."""

@@ -19,15 +19,23 @@ Mask = NDArray[np.bool_]
 ROLES = ("train", "query", "gallery")
 
 
-def resolve(manifest: Manifest, protocol: Protocol | str | Path = "market-style", trial: int = 0) -> Lists:
-    """Make the lists of one trial; trials are counted from 0, whatever number the set gives its first."""
+def resolve(
+    manifest: Manifest, protocol: Protocol | str | Path = "market-style", trial: int = 0, *, trains: bool = True
+) -> Lists:
+    """Make the lists of one trial; trials are counted from 0, whatever number the set gives its first.
+
+    Where nobody trains, a manifest of the test alone will do.
+    """
     plan = protocol if isinstance(protocol, Protocol) else load(protocol)
     _check_trial(plan, trial)
     notes: list[str] = []
-    rows = {role: _rows(manifest, plan, role, trial, notes) for role in ROLES}
+    rows = {role: _rows(manifest, plan, role, trial, notes) for role in ROLES if role != "train" or trains}
+    if not trains:
+        rows["train"] = _trained(manifest, plan, trial)
     _refuse_trained_and_tested(manifest, rows, plan.name)
     notes += _shared(manifest, rows)
-    train, query, gallery = (manifest.select(rows[role]) for role in ROLES)
+    train = manifest.select(rows["train"]) if rows["train"].any() else None
+    query, gallery = (manifest.select(rows[role]) for role in ("query", "gallery"))
     for role, part in (("query", query), ("gallery", gallery)):
         part.require_measured(f"{plan.name}: [{role}] own copies are known by their hash")
     codes = junk.codes(query, gallery)
@@ -59,6 +67,14 @@ def _rows(manifest: Manifest, plan: Protocol, role: str, trial: int, notes: list
         drawn = samplers.draw(manifest.select(candidates), plan.trials, number, where)
         fit[candidates[~drawn]] = False
     return fit
+
+
+def _trained(manifest: Manifest, plan: Protocol, trial: int) -> Mask:
+    """Find who was trained on, to tell of leaks; in a manifest of the test alone nobody was."""
+    try:
+        return _rows(manifest, plan, "train", trial, [])
+    except UserError:
+        return np.zeros(len(manifest), dtype=bool)
 
 
 def _nobody(role: str) -> str:

@@ -34,7 +34,7 @@ def run_inputs(
     *,
     method: str,
     config: Mapping[str, Any],
-    seed: int,
+    seed: int | None,
     train_sets: Sequence[Mapping[str, str | None]],
     lists_sha256: str,
     protocol_sha256: str,

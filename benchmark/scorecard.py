@@ -142,8 +142,9 @@ def _values(starts: Ints, ranks: Ints, seen: Ints) -> dict[str, Floats]:
 
 
 def _deduplicated(cut: Cut, first: NDArray[np.int32]) -> dict[str, Floats]:
-    """Give CMC as SYSU-MM01 and LLCM count it; which images stood before a positive of one level, ranks do not say."""
-    known = cut.kind in ("all", "query")
-    unknown = np.full(len(first), np.nan)
-    found = {name: metrics.cmc(first, k) if known else unknown for name, k in _FIRSTS.items()}
-    return found | {"chance_R1": unknown}
+    """Give CMC as SYSU-MM01 and LLCM count it; which identities stood before a positive of one level, ranks do not say.
+
+    R1 is the same either way: no other identity is ahead where no other image is.
+    """
+    known, unknown = cut.kind in ("all", "query"), np.full(len(first), np.nan)
+    return {name: metrics.cmc(first, k) if known else unknown for name, k in _FIRSTS.items() if k > 1}

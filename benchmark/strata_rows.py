@@ -238,12 +238,10 @@ def _headline(trials: Sequence[Trial], whole: Cell, known: Queries, rules: Rules
 
 
 def _optimistic(trials: Sequence[Trial], known: Queries, rules: Rules) -> dict[str, float]:
-    """Give what mAP and R1 would be with every tie in the query's favour; the order among identities knows no such."""
+    """Give what mAP and R1 would be with every tie in the query's favour; R1 is the same among identities."""
     parts = [metrics.per_query(one.ranking.starts, one.ranking.best, one.ranking.seen) for one in trials]
-    found = {"mAP_opt": _mean(known, [part.ap for part in parts])}
-    if rules.cmc == "dedup":
-        return found
-    return found | {"R1_opt": _mean(known, [metrics.cmc(part.first, 1) for part in parts], rules.invalid_queries)}
+    first = [metrics.cmc(part.first, 1) for part in parts]
+    return {"mAP_opt": _mean(known, [part.ap for part in parts]), "R1_opt": _mean(known, first, rules.invalid_queries)}
 
 
 def _mean(known: Queries, parts: Sequence[Floats], policy: metrics.Policy = "skip") -> float:

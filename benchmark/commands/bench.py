@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from benchmark.features import Features
     from benchmark.manifest import Manifest
     from benchmark.matrix import Matrix
+    from benchmark.protocol import Protocol
 
 DEVICES = ("cpu", "cuda")
 
@@ -65,7 +66,11 @@ def evaluate(
     if rerank and options.rerank is None:
         options = options.model_copy(update={"rerank": Reranking()})
     source = _one(features, distances)
-    given = _named(_given(found, source, source == distances, rows, in_order), method, run_seed, source)
+    files = _files(source, plan)
+    named = [
+        _named(_given(found, file, source == distances, rows, in_order), method, run_seed, source) for file in files
+    ]
+    given = named if len(named) > 1 else named[0]
     target = out or _beside(source, plan.name)
     _require_free(target, again)
     shutil.rmtree(target / "figures", ignore_errors=True)  # of a run that is replaced
@@ -76,7 +81,7 @@ def evaluate(
     for part in evaluation_table.lines(results.read(target)):
         console().print(part, soft_wrap=isinstance(part, str), markup=False, highlight=False)
     if figures:
-        for drawn in evaluation_figures.draw(found, plan, done, given, options, target / "figures"):
+        for drawn in evaluation_figures.draw(found, plan, done, named[0], options, target / "figures"):
             say(str(drawn))
     say(str(target))
 
@@ -151,6 +156,16 @@ def _given(found: "Manifest", source: Path, is_matrix: bool, rows: Path | None, 
     return matrix.load(source)
 
 
+def _files(source: Path, plan: "Protocol") -> list[Path]:
+    """Name a file of features for every trial where the name holds {t}, the number that the set gives a trial."""
+    from benchmark.protocol import TRIAL
+
+    if TRIAL not in source.name:
+        return [source]
+    numbers = [plan.trials.number(trial) for trial in range(plan.trials.count)]
+    return [source.with_name(source.name.replace(TRIAL, str(number))) for number in numbers]
+
+
 def _named(given: "Features | Matrix", method: str, run_seed: int | None, path: Path) -> "Features | Matrix":
     """Complete what the maker did not say; what was said is not overruled."""
     from dataclasses import replace
@@ -166,7 +181,7 @@ def _named(given: "Features | Matrix", method: str, run_seed: int | None, path: 
 
 def _stem(path: Path) -> str:
     """Name what a path leads to, also where it is `.` or ends in `..`."""
-    return path.resolve().stem if path.name in ("", "..") else path.stem
+    return path.resolve().stem if path.name in ("", "..") else path.stem.replace("{t}", "trials")
 
 
 def _beside(source: Path, protocol: str) -> Path:

@@ -192,11 +192,13 @@ def values(world: World, found: Image, whole: bool) -> dict[str, float]:
     """Name what a query scored as the tables do."""
     made = {"mAP": found["ap"], "mAP_trapz": found["ap_trapz"], "mINP": found["inp"]}
     made["chance_mAP"] = chance(found["n_pos"], found["n_gallery_eff"])
+    made["chance_R1"] = found["n_pos"] / found["n_gallery_eff"]
     if world.plan.cmc == "first":
         made |= {f"R{k}": float(found["first"] <= k) for k in (1, 5, 10)}
-        made["chance_R1"] = found["n_pos"] / found["n_gallery_eff"]
     elif whole:
         made |= {f"R{k}": float(found["first_id"] <= k) for k in (1, 5, 10)}
+    else:
+        made["R1"] = float(found["first"] == 1)  # which identities stand before a positive of one level is not known
     return made
 
 

@@ -92,9 +92,25 @@ def test_a_bundle_holds_what_the_evaluation_gives(world: World, tmp_path: Path) 
     assert run["python"]
 
 
+def test_one_network_is_refused_where_every_trial_trains_apart(world: World, tmp_path: Path) -> None:
+    apart = world.plan.model_copy(update={"train": {"subsets": ["train-{t}"]}})
+    with pytest.raises(UserError, match=r"every trial trains on a list of its own.* feat-\{t\}\.npz"):
+        bundling.evaluate(world.manifest(), apart, world.features(), QUICK, tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+    each = [world.features(method="mine") for _ in range(3)]
+    together = bundling.evaluate(world.manifest(), apart, each, QUICK, tmp_path / "each")
+    assert together.queries["pos_ranks"].equals(bundle(world, tmp_path / "one").queries["pos_ranks"])
+
+
+def test_re_ranking_is_another_configuration(world: World, tmp_path: Path) -> None:
+    plain, again = Options(draws=0), Options(draws=0, rerank=Reranking(3, 2))
+    ids = [record(world, tmp_path / str(place), options)["config_id"] for place, options in enumerate((plain, again))]
+    assert ids[0] != ids[1]
+
+
 def test_features_that_say_nothing_are_unnamed(world: World, tmp_path: Path) -> None:
     run = record(world, tmp_path / "out", given=world.features())
-    assert (run["method"], run["seed"], run["features_sha256"], run["train_sets"]) == ("unnamed", 0, None, [])
+    assert (run["method"], run["seed"], run["features_sha256"], run["train_sets"]) == ("unnamed", None, None, [])
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,8 @@ def test_intervals_worst_and_slope_are_shown_where_they_are_known(tmp_path: Path
     lowest = min(("Low", "Medium"), key=lambda level: float(rows["query", "night600-light", level, "mAP"]["value"]))
     row = rows["worst", "night600-light", lowest, "mAP"]
     bounds = f"{100 * row['ci_lo']:.1f} to {100 * row['ci_hi']:.1f}"
-    assert f"worst level: {row['q_stratum']}, mAP {100 * row['value']:.1f}; 95 % of the lowest {bounds}" in text
+    score = f"mAP {100 * row['value']:.1f}; 95 % of the lowest {bounds}"
+    assert f"worst level of those with 30 identities: {row['q_stratum']}, {score}" in text
     row = rows["slope", "stops", None, "mAP_per_stop"]
     bounds = f"{100 * row['ci_lo']:+.2f} to {100 * row['ci_hi']:+.2f}"
     assert f"one more stop of light on the query: mAP {100 * row['value']:+.2f}, 95 % {bounds}" in text
@@ -151,7 +152,7 @@ def test_intervals_worst_and_slope_are_shown_where_they_are_known(tmp_path: Path
 
 def test_without_draws_there_are_dashes(tmp_path: Path) -> None:
     text = printed(evaluated(crowded(), tmp_path / "out"))
-    assert "95 % -" in text
+    assert "no interval" in text
     assert "worst" not in text
     shown = [line[2] for lines in tables(evaluated(crowded(), tmp_path / "again")).values() for line in lines]
     assert set(shown) == {"-"}
@@ -174,9 +175,23 @@ def test_paired_exposures_and_rows_of_other_rules(tmp_path: Path) -> None:
     said = f"same scene, -2 stops against 0 stops: mAP {100 * row['value']:+.2f}, 95 % {bounds}, 35 scenes"
     assert said.replace("0 stops", "0") in text
     assert "same scene, one more stop: mAP" in text
-    assert bundle.run["R1_opt"] is None
     assert "with every tie in its favour mAP" in text
-    assert ", R1" not in next(line for line in text.splitlines() if "tied" in line)
+    assert f", R1 {100 * bundle.run['R1_opt']:.1f}" in next(line for line in text.splitlines() if "tied" in line)
+
+
+def test_rows_that_could_not_be_scored_and_single_shots_are_said(tmp_path: Path) -> None:
+    world = pencil.small(4)
+    searched = next(place for place, one in enumerate(world.images) if one["gallery"] and not one["query"])
+    world.vectors[[0, searched]] = np.nan
+    text = printed(evaluated(world, tmp_path / "out", nonfinite="worst", single_shot=True))
+    assert "1 query and 1 gallery rows could not be scored and stand last: the run is flagged" in text
+    bundle = results.read(tmp_path / "out")
+    whole = {row["metric"]: row["value"] for row in bundle.tables["strata"].to_pylist() if row["cut"] == "all"}
+    shown = ", ".join(f"R{k}_single {100 * whole[f'R{k}_single']:.1f}" for k in (1, 5, 10))
+    assert f"expected if one image of every identity were drawn: {shown}" in text
+    plain = printed(evaluated(pencil.small(4), tmp_path / "plain"))
+    assert "could not be scored" not in plain
+    assert "were drawn" not in plain
 
 
 def test_re_ranking_and_own_columns_are_named(tmp_path: Path) -> None:

@@ -261,3 +261,16 @@ def test_day_and_night_that_are_split_apart_are_noted() -> None:
     )
     lists = resolve.resolve(manifest.concat([street("day"), flipped]), "street-mixed")
     assert lists.notes == ("4 identities in [train] and in [query], such as street-s0/1",)
+
+
+def test_where_nobody_trains_a_manifest_of_the_test_alone_will_do() -> None:
+    rows = [query(1), gallery(1), gallery(2)]
+    with pytest.raises(UserError, match="train"):
+        resolve.resolve(world(rows), made())
+    alone = resolve.resolve(world(rows), made(), trains=False)
+    assert (len(alone.query), len(alone.gallery)) == (1, 2)
+    with pytest.raises(UserError, match="there is no row to train on"):
+        len(alone.train)
+    whole = resolve.resolve(world([train(9), *rows]), made(), trains=False)
+    assert alone.lists_sha256 == whole.lists_sha256
+    assert len(whole.train) == 1
