@@ -10,6 +10,7 @@ import pytest
 
 from benchmark import config, junk, manifest, resolve
 from benchmark.columns import MEASURED
+from benchmark.errors import UserError
 from benchmark.manifest import Manifest
 from benchmark.protocol import Protocol, load
 
