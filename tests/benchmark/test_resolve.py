@@ -272,6 +272,6 @@ def test_where_nobody_trains_a_manifest_of_the_test_alone_will_do() -> None:
     assert (len(alone.query), len(alone.gallery)) == (1, 2)
     with pytest.raises(UserError, match="there is no row to train on"):
         len(alone.train)
-    whole = resolve.resolve(world([train(9), *rows]), made(), trains=False)
+    whole = resolve.resolve(world([*rows, train(9)]), made(), trains=False)
     assert alone.lists_sha256 == whole.lists_sha256
     assert len(whole.train) == 1
