@@ -13,7 +13,6 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 PICTURES = ("light-size.png", "camera-light.png", "channels.png")
-EVALUATED = ("level-pairs.png", "ranked-lists.png")
 
 
 def commands_page() -> str:
@@ -103,9 +102,11 @@ def main() -> None:
         (ROOT / "docs" / "pictures").mkdir(exist_ok=True)
         for name in PICTURES:
             shutil.copy(Path(folder) / "demo" / "describe" / name, ROOT / "docs" / "pictures" / name)
-        for name in EVALUATED:
-            shutil.copy(Path(folder) / "demo" / "bundle" / "figures" / name, ROOT / "docs" / "pictures" / name)
+        figures = Path(folder) / "demo" / "bundle" / "figures"
+        shutil.copy(figures / "level-pairs.png", ROOT / "docs" / "pictures" / "level-pairs.png")
         # As JPEG a quarter of the size.
+        ranked = Image.open(figures / "ranked-lists.png").convert("RGB")
+        ranked.save(ROOT / "docs" / "pictures" / "ranked-lists.jpg", quality=80, optimize=True)
         sheet = Image.open(Path(folder) / "demo" / "street-sheet.png").convert("RGB")
         sheet.save(ROOT / "docs" / "pictures" / "street.jpg", quality=88, subsampling=0, optimize=True)
 
