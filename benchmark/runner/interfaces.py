@@ -7,7 +7,9 @@ its losses. Data, batches, precision, checkpoints and evaluation are the runner'
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +27,7 @@ class World:
     modalities: tuple[str, ...]
     size: tuple[int, int]  # height and width of the pictures it is given
     object: str = "person"  # person or vehicle: what a prompt speaks of
+    weights: Path = Path("weights")  # the folder in which `pretrained = "street"` is looked for
 
     @property
     def domains(self) -> tuple[str, ...]:
@@ -110,6 +113,14 @@ class Stage:
     images: bool = True  # False: the stage learns from what `before_stage` kept and is given no pixels
 
 
+@dataclass(frozen=True)
+class Look:
+    """Where a method looks: the module whose output an activation map is drawn from."""
+
+    module: nn.Module
+    grid: tuple[int, int] | None = None  # None: the output is B x C x h x w; else tokens, of which the last h*w are it
+
+
 class TrainingSet(Protocol):
     """The training pictures, for a method that must look at all of them before a stage."""
 
@@ -122,6 +133,9 @@ class Method(nn.Module, ABC):
     """What the runner calls. A method that needs nothing before a stage or after a step leaves those two out."""
 
     needs: Needs
+    backbone: nn.Module | None = None  # what `bench pretrain` keeps
+    look: Look | None = None  # None: no activation map can be drawn
+    facts: Mapping[str, Any] = MappingProxyType({})  # of itself, under names of run/1: backbone, pretrain_sha256, ...
 
     @abstractmethod
     def stages(self) -> Sequence[Stage]:
