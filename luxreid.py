@@ -18,18 +18,20 @@ from benchmark.plugins import Room, Shelf
 from synthesis import commands as synth
 from synthesis.street.presets import PRESETS
 
-READERS, FORMATS = (
+READERS, FORMATS, METHODS = (
     Room("benchmark.readers", "reader", ("CARD", "EXAMPLES", "Options", "read")),
     Room("benchmark.formats", "format", ("FOLDERS", "name", "parse", "problem", "notes")),
+    Room("baselines.methods", "method", ("Config", "build")),
 )
+RECIPES = Shelf("baselines.recipes", "recipe")
 
 ROOMS: dict[str, Room | Shelf] = {
     "readers": READERS,
     "formats": FORMATS,
     "protocols": Shelf("benchmark.protocols", "protocol"),
-    "methods": Room("baselines.methods", "method", ("Config", "build")),
+    "methods": METHODS,
     "enhancers": Room("baselines.enhancers", "enhancer", ("Config", "enhance")),
-    "recipes": Shelf("baselines.recipes", "recipe"),
+    "recipes": RECIPES,
     "presets": PRESETS,
     "nights": Shelf("synthesis.nights", "night"),
     "stages": Room("synthesis.night", "night stage", ("plan", "apply")),
@@ -73,7 +75,7 @@ app = typer.Typer(
 )
 app.add_typer(data.commands(READERS, FORMATS), name="data")
 app.add_typer(synth.commands(PRESETS), name="synth")
-app.add_typer(bench.commands(), name="bench")
+app.add_typer(bench.commands(METHODS, RECIPES), name="bench")
 app.command("doctor")(doctor.doctor)
 
 

@@ -24,6 +24,11 @@ TRAINED = (
     *("deterministic", "amp", "ckpt_selection", "val_set", "flip_tta", "backbone", "pretrain_id", "pretrain_sha256"),
     *("pretrain_data", "method_version", "mode", "paper_ref", "licence", "params_m", "gflops"),
 )
+# What only the record of a training of ours can vouch for.
+RECORDED = (
+    *("started_at", "train_s", "img_per_s", "peak_gpu_mb", "gpu_name", "n_gpus", "cudnn", "driver", "tf32"),
+    *("flagged", "flag_reason"),
+)
 
 
 def evaluate(
@@ -42,7 +47,7 @@ def evaluate(
     _require_one_a_trial(plan, given)
     evaluation.chosen_cuts(trials, asked or Asked())  # a wrong name is a mistake, not a failed run
     record, files = _record(manifest, trials, given if isinstance(given, Sequence) else [given], options, training)
-    record["started_at"] = started.isoformat()
+    record.setdefault("started_at", started.isoformat())  # with a training, the run began when that did
     try:
         done = evaluation.evaluate(trials, given, options, record["run_id"], asked, device)
     except UserError as error:
@@ -139,7 +144,7 @@ def _training(folder: Path | None, facts: Mapping[str, Any]) -> tuple[dict[str, 
     if not trained["ckpt_sha256"] or trained["ckpt_sha256"] != facts.get("ckpt_sha256"):
         raise UserError(f"{folder}: its weights are not those that made the features")
     files = {name: durable.read_bytes(folder / name) for name in ("config.json", *results.FILES)}
-    return {"train_s": trained["train_s"]}, files
+    return {name: trained[name] for name in RECORDED if trained[name] is not None}, files
 
 
 def _ended(record: Mapping[str, Any], begin: float, **state: str) -> dict[str, Any]:

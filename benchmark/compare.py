@@ -72,7 +72,11 @@ class _Scored:
 
 def compare(a: Path, b: Path, flips: int = differences.FLIPS, seed: int = 0) -> Comparison:
     """Compare the bundles of two folders; a folder is a bundle, or holds the bundles of several seeds."""
-    one, other = sides.side(a), sides.side(b)
+    return compared(sides.side(a), sides.side(b), flips, seed)
+
+
+def compared(one: Side, other: Side, flips: int = differences.FLIPS, seed: int = 0) -> Comparison:
+    """Compare two sides that are read already."""
     first = _require_alike(one, other)
     seeds = _common(one, other)
     scored = [[_score(*runs[number]) for number in seeds] for runs in (one.runs, other.runs)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from benchmark import tables
 from benchmark.compare import Comparison, Line
 from benchmark.console import count
-from benchmark.differences import ALPHA, SEEDS, Difference
+from benchmark.differences import ALPHA, SEEDS, Difference, detectable
 from benchmark.sides import listed
 
 if TYPE_CHECKING:
@@ -55,13 +55,13 @@ def sentence(found: Comparison, metric: str = "mAP") -> str:
     if one.method == "none":
         return f"{a} against {b}: n too small, {one.identities} identities; no interval and no test under 30"
     if line.claim:
-        return f"{a} is {line.claim} than {b} by {points} (95 % {_interval(one)}; {support})"
+        return f"{a} is {line.claim} than {b} by {points} (95 % {interval(one)}; {support})"
     if one.seeds < SEEDS:
         if one.difference == 0:
             return f"{a} and {b} have the same {metric} ({support})"
         word = "more" if one.difference > 0 else "less"
-        return f"{a} has {points} {word} than {b} (95 % {_interval(one)}; {support}); a claim needs {SEEDS} seeds"
-    return f"no difference between {a} and {b} is shown: {_doubt(line)} (95 % {_interval(one)}; {support})"
+        return f"{a} has {points} {word} than {b} (95 % {interval(one)}; {support}); a claim needs {SEEDS} seeds"
+    return f"no difference between {a} and {b} is shown: {_doubt(line)} (95 % {interval(one)}; {support})"
 
 
 def _names(found: Comparison) -> tuple[str, str]:
@@ -76,7 +76,7 @@ def _doubt(line: Line) -> str:
         return "the interval holds 0"
     if not line.found.same_sign:
         return "the seeds do not agree"
-    return f"p after Holm is {_p(line.p_holm)}, above {ALPHA}"
+    return f"p after Holm is {chance(line.p_holm)}, above {ALPHA}"
 
 
 def _caption(found: Comparison) -> str:
@@ -98,21 +98,26 @@ def _spreads(found: Comparison, line: Line) -> Iterator[str]:
             yield f"{what} mAP moves by {100 * a:.2f} (A) and {100 * b:.2f} (B) points ({name})"
     if not math.isnan(found.icc[0] + found.icc[1]):
         yield f"likeness of the queries of one identity (icc) {found.icc[0]:.2f} (A) and {found.icc[1]:.2f} (B)"
+    least = 100 * detectable(one)
+    if not math.isnan(least):
+        yield f"a true difference of {least:.2f} points of mAP would be found in 4 of 5 such comparisons (p of {ALPHA})"
 
 
 def _cells(line: Line) -> list[str]:
     one = line.found
     scores = [f"{100 * one.a:.1f}", f"{100 * one.b:.1f}", f"{100 * one.difference:+.2f}"]
-    chances = [_p(one.p), _p(line.p_holm), _p(one.p_flip)]
+    chances = [chance(one.p), chance(line.p_holm), chance(one.p_flip)]
     agree = "yes" if one.same_sign else "no"
-    return [*scores, _interval(one), *chances, agree, f"{one.queries:,}", f"{one.identities:,}", line.claim or "-"]
+    return [*scores, interval(one), *chances, agree, f"{one.queries:,}", f"{one.identities:,}", line.claim or "-"]
 
 
-def _interval(one: Difference) -> str:
+def interval(one: Difference) -> str:
+    """Print a 95 % interval in points."""
     return "-" if math.isnan(one.low) else f"{100 * one.low:+.2f} to {100 * one.high:+.2f}"
 
 
-def _p(value: float) -> str:
+def chance(value: float) -> str:
+    """Print a p."""
     return "-" if math.isnan(value) else "< .001" if value < 0.001 else f"{value:.3f}".lstrip("0")
 
 

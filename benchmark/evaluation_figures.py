@@ -38,7 +38,8 @@ def draw(
     manifest: Manifest, plan: Protocol, done: Evaluation, given: Features | Matrix, options: Options, folder: Path
 ) -> Iterator[Path]:
     """Draw what can be drawn, and name the files."""
-    trial, lists = done.trials[0], resolve.resolve(manifest, plan, done.trials[0].number)
+    trial = done.trials[0]
+    lists = resolve.resolve(manifest, plan, trial.number, trains=False)
     levels = _levels(trial)
     title = f"{given.facts.get('method', 'unnamed')}, {plan.name}" + f", trial {trial.number}" * (len(done.trials) > 1)
     yield style.save(cmc_levels.draw(title, [_curve(trial, level, plan) for level in levels]), folder / "cmc.png")

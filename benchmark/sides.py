@@ -37,7 +37,12 @@ class Side:
 
 def side(folder: Path) -> Side:
     """Read one side, and refuse what cannot be compared."""
-    folders, notes = _bundles(folder)
+    return joined(folder, *_bundles(folder))
+
+
+def joined(folder: Path, folders: Sequence[Path], notes: Sequence[str] = ()) -> Side:
+    """Read one side that is known to be these bundles."""
+    notes = list(notes)
     found = [(path, results.read(path)) for path in folders]
     for path, bundle in found:
         _require_run(path, bundle.run)

@@ -1,4 +1,4 @@
-"""`luxreid bench`: evaluate and compare. Heavy modules are imported by each command."""
+"""`luxreid bench`: train, evaluate and compare. Heavy modules are imported by each command."""
 
 import shutil
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from benchmark.commands import training
 from benchmark.console import console, say
 from benchmark.errors import UserError, nearest
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from benchmark.features import Features
     from benchmark.manifest import Manifest
     from benchmark.matrix import Matrix
+    from benchmark.plugins import Room, Shelf
     from benchmark.protocol import Protocol
 
 DEVICES = ("cpu", "cuda")
@@ -20,9 +22,10 @@ DEVICES = ("cpu", "cuda")
 Many = list[str] | None
 
 
-def commands() -> typer.Typer:
-    """Make the commands."""
-    app = typer.Typer(help="From features to results.", no_args_is_help=True, rich_markup_mode=None)
+def commands(methods: "Room", recipes: "Shelf") -> typer.Typer:
+    """Make the commands; the rooms come from the one place that makes them."""
+    app = typer.Typer(help="From manifests to results.", no_args_is_help=True, rich_markup_mode=None)
+    training.add(app, methods, recipes)
     app.command("evaluate")(evaluate)
     app.command("compare")(compare)
     return app

@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 import torch
@@ -133,9 +132,14 @@ class Method(nn.Module, ABC):
     """What the runner calls. A method that needs nothing before a stage or after a step leaves those two out."""
 
     needs: Needs
-    backbone: nn.Module | None = None  # what `bench pretrain` keeps
-    look: Look | None = None  # None: no activation map can be drawn
-    facts: Mapping[str, Any] = MappingProxyType({})  # of itself, under names of run/1: backbone, pretrain_sha256, ...
+    backbone: nn.Module | None  # what `bench pretrain` keeps
+    look: Look | None  # None: no activation map can be drawn
+    facts: Mapping[str, Any]  # of itself, under names of run/1: backbone, pretrain_sha256, ...
+
+    def __init__(self) -> None:
+        # Not on the class: there it would hide the module that is registered under the same name.
+        super().__init__()
+        self.backbone, self.look, self.facts = None, None, {}
 
     @abstractmethod
     def stages(self) -> Sequence[Stage]:

@@ -1,0 +1,9 @@
+"""Where 16 bits are too few: necks, logits and distances are computed in full."""
+
+import torch
+from torch import Tensor
+
+
+def full(like: Tensor) -> torch.autocast:
+    """Switch automatic bf16 off within a `with`, on the device of a tensor."""
+    return torch.autocast(like.device.type, enabled=False)

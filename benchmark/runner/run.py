@@ -1,0 +1,96 @@
+"""From a recipe to a bundle: train, embed, evaluate, draw; and how long that would take."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmark import bundling, durable, evaluation_figures, features, manifest, protocol, resolve, results
+from benchmark.errors import UserError
+from benchmark.evaluation import Options
+from benchmark.features import Features
+from benchmark.manifest import Manifest
+from benchmark.protocol import TRIAL, Protocol
+from benchmark.runner import extract, loop, run_figures, training
+from benchmark.runner.distributed import Group
+from benchmark.runner.extract import Trained
+from benchmark.runner.job import RECORD, Job, require_test
+from benchmark.runner.materials import gather
+
+_TRIED = 8  # steps of an estimate, of which the first few are slower than the rest
+
+
+def run(job: Job) -> Path:
+    """Train, embed, evaluate and draw; what is there already is not made again."""
+    require_test(job)
+    plan = protocol.load(job.recipe.protocol)
+    _require_one_training(plan)
+    training.train(job)
+    if results.read(job.out).run["status"] == "ok":
+        return job.out
+    _restore(job.out)
+    tested = manifest.read(job.settings.manifest(job.recipe.test))
+    trained = extract.load(job.out, torch.device(job.device))
+    made = embedded(trained, tested, plan, job)
+    options = Options(metric=trained.method.needs.score)
+    done = bundling.evaluate(tested, plan, made, options, job.out, device=_counter(job.device), training=job.out)
+    list(evaluation_figures.draw(tested, plan, done, made, options, job.out / "figures"))
+    list(run_figures.draw(trained, done, tested, made, job))
+    return job.out
+
+
+def embedded(trained: Trained, tested: Manifest, plan: Protocol, job: Job) -> Features:
+    """Embed everybody who asks or is searched, and keep the vectors beside the run."""
+    folder = job.out / "features"
+    if (folder / "features.json").exists():
+        known = features.read(folder)
+        if known.facts.get("ckpt_sha256") == trained.facts["ckpt_sha256"]:
+            return known
+    trials = [resolve.resolve(tested, plan, trial, trains=False) for trial in range(plan.trials.count)]
+    parts = [part.column("image_id") for lists in trials for part in (lists.query, lists.gallery)]
+    rows = tested.select(np.isin(tested.column("image_id").astype(str), np.concatenate(parts).astype(str)))
+    made = extract.features(trained.method, rows, trained.how, job.settings.cache, trained.facts, job.workers)
+    features.write(made, rows, folder)
+    return features.read(folder)
+
+
+def estimate(job: Job) -> float:
+    """Time some steps, and say how many seconds the whole would take: training and embedding; decoding comes once."""
+    materials, group = gather(job), Group(0, 1, torch.device(job.device))
+    ready = training.prepare(job, materials, group)
+    stages = list(enumerate(ready.method.stages()))
+    sampling = ready.method.needs.sampling
+    steps = sum(
+        len(ready.plan.epoch(number, epoch, stage.sampling or sampling))
+        for number, stage in stages
+        for epoch in range(stage.epochs)
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        tried = loop.fit(
+            *(ready.method, ready.plan, ready.loader, job.recipe.loop, job.seed, Path(folder), group), limit=_TRIED
+        )
+    ready.loader.close()
+    tested = len(materials.lists.gallery) if materials.lists else 0
+    # A forward pass is about a third of a step.
+    return (steps * tried.images / max(tried.steps, 1) + tested / 3) / tried.images_per_s
+
+
+def _require_one_training(plan: Protocol) -> None:
+    apart = any(TRIAL in str(value) for values in plan.train.values() for value in values)
+    if plan.trials.count > 1 and apart:
+        raise UserError(
+            f"{plan.name}: every trial trains on a list of its own; `bench train --trial T` and `bench extract` one by "
+            "one, then `bench evaluate` with feat-{t}.npz"
+        )
+
+
+def _restore(folder: Path) -> None:
+    """Put back the record of the training, where a test of it failed or was killed."""
+    run = durable.read_json(folder / RECORD)["run"]
+    files = {name: durable.read_bytes(folder / name) for name in ("config.json", *results.FILES)}
+    results.write(results.Bundle(results.run_record(**run)), folder, files)
+
+
+def _counter(device: str) -> str:
+    return "cuda" if device.startswith("cuda") else "cpu"

@@ -1,0 +1,75 @@
+"""What a recipe's names mean: rows, domains, hashes; and nobody is learnt and tested."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmark import manifest
+from benchmark.errors import UserError
+from benchmark.runner import leaks, weights
+from benchmark.runner.materials import gather
+from tests.benchmark.runner import colours, painted
+
+
+@pytest.fixture(scope="module")
+def set_of(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return painted.world(tmp_path_factory.mktemp("set"))
+
+
+def test_the_protocol_says_who_is_trained_on_unless_the_part_does(set_of: Path, tmp_path: Path) -> None:
+    by_protocol = gather(painted.job(tmp_path, set_of))
+    assert set(by_protocol.sources[0].manifest.column("split")) == {"train"}
+    parts = [{"data": "painted", "rows": {"split": ["train"], "camid": [1, 2]}, "name": "two"}]
+    by_part = gather(painted.job(tmp_path, set_of, train=parts))
+    assert by_part.sources[0].name == "two"
+    assert set(by_part.sources[0].manifest.column("camid")) == {1, 2}
+    # The rows, not the file, are what is trained on: another choice has another hash.
+    assert by_part.train_sets[0]["labels_sha256"] != by_protocol.train_sets[0]["labels_sha256"]
+    assert by_part.lists is not None
+    assert by_protocol.lists is not None
+    assert by_part.lists.lists_sha256 == by_protocol.lists.lists_sha256
+
+
+def test_who_is_trained_on_and_tested_is_refused_in_any_part(set_of: Path, tmp_path: Path) -> None:
+    # The same people by day, in a set of its own: only the name space tells that they are the same.
+    found = manifest.read(set_of)
+    day = found.table.set_column(found.table.column_names.index("source"), "source", [["day"] * len(found)])
+    day = day.set_column(
+        day.column_names.index("image_id"), "image_id", [[f"day/{path}" for path in day["path"].to_pylist()]]
+    )
+    manifest.write(manifest.Manifest(day, {"day": set_of.parent}), tmp_path / "day.parquet")
+    job = painted.job(
+        tmp_path, set_of, train=[{"data": "painted"}, {"data": "day", "rows": {"split": ["train", "test"]}}]
+    )
+    bound = job.settings.data | {"day": tmp_path / "day.parquet"}
+    job = replace(job, settings=job.settings.model_copy(update={"data": bound}))
+    with pytest.raises(UserError, match=r"^day: 8 identities \(such as painted/2\) trained on and in \[query\] of plan$"):
+        gather(job)
+
+
+def test_a_backbone_that_saw_the_tested_people_is_refused(set_of: Path, tmp_path: Path) -> None:
+    lists = gather(painted.job(tmp_path, set_of)).lists
+    assert lists is not None
+    network = colours.build(colours.Config(), _world())
+    for people, refused in ((["painted/2", "painted/1"], True), (["painted/1", "elsewhere/2"], False)):
+        names = [leaks.digest(space, int(pid)) for space, _, pid in (one.partition("/") for one in people)]
+        weights.write(tmp_path / "w.safetensors", network.backbone, ["a"], "r", people="\n".join(names))  # type: ignore[arg-type]
+        if refused:
+            with pytest.raises(UserError, match=r"was trained on 1 identity \(such as painted/2\) of \[query\]"):
+                leaks.refuse_pretrained(tmp_path / "w.safetensors", lists)
+        else:
+            leaks.refuse_pretrained(tmp_path / "w.safetensors", lists)
+
+
+def test_a_name_without_a_manifest_and_a_part_without_people_are_refused(set_of: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no manifest is bound to 'other'"):
+        gather(painted.job(tmp_path, set_of, train=[{"data": "other"}]))
+    with pytest.raises(UserError, match=r"\[\[train\]\] painted: .*split"):
+        gather(painted.job(tmp_path, set_of, train=[{"data": "painted", "rows": {"split": ["val"]}}]))
+    with pytest.raises(UserError, match="test and protocol belong together"):
+        gather(painted.job(tmp_path, set_of, test=""))
+
+
+def _world() -> colours.World:
+    return colours.World({"painted": 8}, 3, ("visible",), (16, 8))
