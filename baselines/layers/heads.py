@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from baselines.layers.precision import full
+from baselines.layers.precision import full, wide
 
 ELSEWHERE = -100  # what cross-entropy passes over
 
@@ -27,7 +27,7 @@ class Heads(nn.Module):
     def logits(self, features: Tensor) -> list[Tensor]:
         """Give every domain's logits of every row."""
         with full(features):
-            return [head(features.float()) for head in self.heads]
+            return [head(wide(features)) for head in self.heads]
 
     def loss(self, features: Tensor, label: Tensor, domain: Tensor) -> Tensor:
         """Give the mean cross-entropy, every row judged by its own domain's head; a domain without rows adds 0."""

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from baselines.layers.precision import full
+from baselines.layers.precision import full, wide
 
 
 class Neck(nn.Module):
@@ -17,7 +17,7 @@ class Neck(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Give features in fp32, whatever the precision around."""
         with full(features):
-            found: Tensor = self.norm(features.float()) * self.weight
+            found: Tensor = self.norm(wide(features)) * self.weight
         return found
 
 
@@ -34,5 +34,5 @@ class Bottleneck(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Give features in fp32, whatever the precision around."""
         with full(features):
-            found: Tensor = self.norm(self.reduce(features.float()))
+            found: Tensor = self.norm(self.reduce(wide(features)))
         return found

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from baselines.layers.precision import full
+from baselines.layers.precision import full, wide
 
 
 class GeM(nn.Module):
@@ -16,5 +16,5 @@ class GeM(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Give one number a channel, in fp32."""
         with full(maps):
-            powers = maps.float().clamp(min=self.least) ** self.exponent
+            powers = wide(maps).clamp(min=self.least) ** self.exponent
             return powers.mean((2, 3)) ** (1 / self.exponent)

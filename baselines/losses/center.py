@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from baselines.layers.precision import full
+from baselines.layers.precision import full, wide
 
 
 class Centres(nn.Module):
@@ -18,7 +18,7 @@ class Centres(nn.Module):
     def forward(self, features: Tensor, identity: Tensor, weight: float) -> Tensor:
         """Give the weighted mean; the weight slows the features, and not the centres, which have their own rate."""
         with full(features):
-            features, own = features.float(), self.table[identity]
+            features, own = wide(features), self.table[identity]
             # BoT divides the centres' gradient by the weight again before their optimiser steps.
             moved = _mean_square(features.detach(), own)
             return weight * _mean_square(features, own.detach()) + (moved - moved.detach())

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from baselines.layers.precision import full
+from baselines.layers.precision import full, wide
 
 TINY = 1e-12  # below it a distance has no slope: that of a row to itself would be infinite
 
@@ -17,7 +17,7 @@ def batch_hard(features: Tensor, identity: Tensor, margin: float | Literal["soft
     A row is its own positive where it has no other. `soft` is log(1 + exp(positive - negative)).
     """
     with full(features):
-        features = features.float() if features.dtype != torch.float64 else features
+        features = wide(features)
         positive, negative, known = _hardest(features.detach(), identity)
         gap = _distance(features, features[positive]) - _distance(features, features[negative])
         terms = functional.softplus(gap) if margin == "soft" else functional.relu(gap + margin)

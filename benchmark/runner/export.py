@@ -43,14 +43,27 @@ class Embedding(nn.Module):
         if method.needs.cameras:
             raise UserError(f"{type(method).__name__} embeds with the camera, which a file of pictures alone has not")
         self.method = copy.deepcopy(method).cpu().float().eval().requires_grad_(False)
-        self.how = replace(how, precision="fp32")
-        self.visible = how.modalities.index("visible") if "visible" in how.modalities else -1
+        self.how, self.mirrored = replace(how, precision="fp32"), method.needs.flip == "sum"
+        mean, std = (torch.tensor(part).reshape(3, 1, 1) for part in how.normalise)
+        self.mean, self.std = nn.Buffer(mean), nn.Buffer(std)
+        self.eval()
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Embed."""
+        found = self._one(pictures)
+        return found + self._one(pictures.flip(3)) if self.mirrored else found
+
+    def wanted(self, pictures: Tensor) -> Tensor:
+        """Embed as `bench extract` does, which has no part in what is exported: the file is held against it."""
+        return extract.vectors(self.method, pictures, self._known(pictures), self.how)
+
+    def _one(self, pictures: Tensor) -> Tensor:
+        known = replace(self._known(pictures), views=dict.fromkeys(self.method.needs.views, pictures))
+        return self.method.embed((pictures - self.mean) / self.std, known).float()
+
+    def _known(self, pictures: Tensor) -> Context:
         unknown = pictures.new_full((pictures.shape[0],), -1, dtype=torch.long)
-        known = Context(unknown, torch.full_like(unknown, self.visible), unknown)
-        return extract.vectors(self.method, pictures, known, self.how)
+        return Context(unknown, torch.full_like(unknown, _visible(self.how)), unknown)
 
 
 def onnx(trained: Trained, path: Path) -> dict[str, Any]:
@@ -72,7 +85,7 @@ def torchscript(trained: Trained, path: Path) -> dict[str, Any]:
     """Write a TorchScript file that needs no Python, with a record beside it; it is loaded and run first."""
     network, about = Embedding(trained.method, trained.how), _about(trained, "torchscript")
     buffer = io.BytesIO()
-    with _deprecation(), _one_line(trained.method, RuntimeError):
+    with _jit_warnings(), _one_line(trained.method, RuntimeError):
         jit: Any = torch.jit  # without types
         traced = jit.trace(network, _pictures(network, 2), check_trace=False)
         # Freezing drops what the graph does not use. No rewriting of numbers: the file is to give the same ones.
@@ -80,6 +93,10 @@ def torchscript(trained: Trained, path: Path) -> dict[str, Any]:
         jit.save(frozen, buffer, _extra_files={"luxreid.json": json.dumps(_described(about))})
         loaded = jit.load(io.BytesIO(buffer.getvalue()))
     return _left(buffer.getvalue(), path, about, network, loaded)
+
+
+def _visible(how: How) -> int:
+    return how.modalities.index("visible") if "visible" in how.modalities else -1
 
 
 def record(path: Path) -> Path:
@@ -147,7 +164,7 @@ def _compared(network: Embedding, run: Run) -> tuple[float, int]:
     greatest = 0.0
     for batch in BATCHES:
         pictures = _pictures(network, batch)
-        wanted, got = network(pictures), run(pictures)
+        wanted, got = network.wanted(pictures), run(pictures)
         if got.shape != wanted.shape:
             raise UserError(
                 f"export: the file gives {tuple(got.shape)} for {batch} pictures, torch {tuple(wanted.shape)}"
@@ -199,9 +216,13 @@ def _one_line(method: Method, kind: type[Exception]) -> Iterator[None]:
 
 
 @contextmanager
-def _deprecation() -> Iterator[None]:
-    """Pass over one warning: that TorchScript itself is deprecated. Programs that want it will be with us for years."""
+def _jit_warnings() -> Iterator[None]:
+    """Pass over two warnings: that TorchScript is deprecated, which whoever asks for it knows, and of fixed numbers.
+
+    What a trace takes for fixed is the size, which is; that the batch is free is tried before the file is left.
+    """
     with warnings.catch_warnings():
         for kind in (FutureWarning, DeprecationWarning):
             warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is deprecated", kind)
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
         yield

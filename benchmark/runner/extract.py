@@ -146,7 +146,8 @@ def _vectors(
     device: torch.device,
 ) -> NDArray[np.float32]:
     pixels = torch.from_numpy(kept.gather(rows)).to(device).permute(0, 3, 1, 2).float() / 255
-    made = vectors(method, pixels, Context(*(column.to(device) for column in known)), how)
+    camera, modality, night = (column.to(device) for column in known)
+    made = vectors(method, pixels, Context(camera, modality, night), how)
     return made.cpu().numpy().astype(np.float32)
 
 
@@ -159,6 +160,6 @@ def vectors(method: Method, pixels: Tensor, known: Context, how: How) -> Tensor:
 def _one(method: Method, pixels: Tensor, known: Context, how: How) -> Tensor:
     mean, std = (torch.tensor(part, device=pixels.device).reshape(3, 1, 1) for part in how.normalise)
     views = dict.fromkeys(method.needs.views, pixels)
-    with precision.autocast(pixels.device, how.precision):
+    with precision.autocast(how.precision, pixels.device):
         made = method.embed((pixels - mean) / std, Context(known.camera, known.modality, known.night, views))
     return made.float()

@@ -43,7 +43,7 @@ def gather(job: Job) -> Materials:
     plan = protocol.load(recipe.protocol) if recipe.protocol else None
     tested = read(recipe.test) if recipe.test else None
     sources = tuple(_source(part, read, plan, job) for part in recipe.train)
-    lists, notes = None, []
+    lists, notes = None, list[str]()
     if plan is not None and tested is not None:
         # Who trains is the recipe's to say; the rows of the protocol's own [train] may lie in another file.
         lists = resolve.resolve(tested, plan, job.trial, trains=False)

@@ -1,15 +1,17 @@
 """From a recipe to a bundle: train, embed, evaluate, draw; and how long that would take."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from benchmark import bundling, durable, evaluation_figures, features, manifest, protocol, resolve, results
+from benchmark import bundling, durable, evaluation, evaluation_figures, features, manifest, protocol, resolve, results
 from benchmark.errors import UserError
 from benchmark.evaluation import Options
 from benchmark.features import Features
+from benchmark.lists import Lists
 from benchmark.manifest import Manifest
 from benchmark.protocol import TRIAL, Protocol
 from benchmark.runner import extract, loop, run_figures, training
@@ -27,29 +29,32 @@ def run(job: Job) -> Path:
     plan = protocol.load(job.recipe.protocol)
     _require_one_training(plan)
     training.train(job)
-    if results.read(job.out).run["status"] == "ok":
+    evaluated = results.read(job.out).run["status"] == "ok"
+    if evaluated and (job.out / "figures" / run_figures.LAST).exists():
         return job.out
-    _restore(job.out)
     tested = manifest.read(job.settings.manifest(job.recipe.test))
     trained = extract.load(job.out, torch.device(job.device))
-    made = embedded(trained, tested, plan, job)
-    options = Options(metric=trained.method.needs.score)
-    done = bundling.evaluate(tested, plan, made, options, job.out, device=_counter(job.device), training=job.out)
+    trials = [resolve.resolve(tested, plan, trial, trains=False) for trial in range(plan.trials.count)]
+    made, options = embedded(trained, tested, trials, job), Options(metric=trained.method.needs.score)
+    if evaluated:  # and killed before all was drawn: no second look at the test is entered
+        done = evaluation.evaluate(trials, made, options)
+    else:
+        _restore(job.out)
+        done = bundling.evaluate(tested, plan, made, options, job.out, device=_counter(job.device), training=job.out)
     list(evaluation_figures.draw(tested, plan, done, made, options, job.out / "figures"))
-    list(run_figures.draw(trained, done, tested, made, job))
+    list(run_figures.draw(trained, trials[0], made, job))
     return job.out
 
 
-def embedded(trained: Trained, tested: Manifest, plan: Protocol, job: Job) -> Features:
+def embedded(trained: Trained, tested: Manifest, trials: Sequence[Lists], job: Job) -> Features:
     """Embed everybody who asks or is searched, and keep the vectors beside the run."""
     folder = job.out / "features"
     if (folder / "features.json").exists():
         known = features.read(folder)
         if known.facts.get("ckpt_sha256") == trained.facts["ckpt_sha256"]:
             return known
-    trials = [resolve.resolve(tested, plan, trial, trains=False) for trial in range(plan.trials.count)]
-    parts = [part.column("image_id") for lists in trials for part in (lists.query, lists.gallery)]
-    rows = tested.select(np.isin(tested.column("image_id").astype(str), np.concatenate(parts).astype(str)))
+    parts = [part.column("image_id").astype(str) for lists in trials for part in (lists.query, lists.gallery)]
+    rows = tested.select(np.isin(tested.column("image_id").astype(str), np.concatenate(parts)))
     made = extract.features(trained.method, rows, trained.how, job.settings.cache, trained.facts, job.workers)
     features.write(made, rows, folder)
     return features.read(folder)

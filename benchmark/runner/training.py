@@ -2,8 +2,8 @@
 
 import contextlib
 import datetime
+import json
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -47,16 +47,16 @@ class Prepared:
 def train(job: Job, group: Group | None = None) -> Path:
     """Train, or go on, and give the folder: weights, log, configuration, and a run that is not yet tested."""
     group = group or Group(0, 1, torch.device(job.device))
-    materials = gather(job)
-    _refuse_pretrained_leak(job, materials)
-    facts = _facts(job, materials)
+    materials, begin = gather(job), first_weights(job)
+    if begin is not None and materials.lists is not None:
+        leaks.refuse_pretrained(begin, materials.lists)
+    facts = _facts(job, materials, begin)
     known = _known(job, facts["inputs_sha256"], group)
     if known.get("state") == "trained":
         return job.out
     record = _began(job, facts, known, group)
     with _recorded(job, record, group):
         ready = prepare(job, materials, group)
-        begin = time.monotonic()
         outcome = loop.fit(
             *(ready.method, ready.plan, ready.loader, job.recipe.loop, job.seed, job.out, group),
             validate=validator(job, materials, how(job, ready)),
@@ -64,7 +64,7 @@ def train(job: Job, group: Group | None = None) -> Path:
         )
         ready.loader.close()
         if group.rank == 0:
-            _leave(job, ready, record, outcome, time.monotonic() - begin)
+            _leave(job, ready, record, outcome)
     return job.out
 
 
@@ -83,11 +83,13 @@ def prepare(job: Job, materials: Materials, group: Group) -> Prepared:
     return Prepared(rows, world, plan, loader, method.to(group.device))
 
 
-def _refuse_pretrained_leak(job: Job, materials: Materials) -> None:
+def first_weights(job: Job) -> Path | None:
+    """Find the file that the method's backbone begins with; None where it is random, or timm's."""
     config = job.config()
     pretrained, backbone = (getattr(config, name, None) for name in ("pretrained", "backbone"))
-    if materials.lists is not None and pretrained and pretrained != "timm" and backbone:
-        leaks.refuse_pretrained(weights.find(str(pretrained), str(backbone), job.settings.weights), materials.lists)
+    if not pretrained or pretrained == "timm" or not backbone:
+        return None
+    return weights.find(str(pretrained), str(backbone), job.settings.weights)
 
 
 def build(module: str, config: Strict, world: World, seed: int) -> Method:
@@ -114,10 +116,12 @@ def how(job: Job, ready: Prepared) -> How:
     return How(job.recipe.size, job.recipe.resample, cameras, modalities, normalise, job.recipe.loop.precision)
 
 
-def _facts(job: Job, materials: Materials) -> dict[str, Any]:
+def _facts(job: Job, materials: Materials, begin: Path | None) -> dict[str, Any]:
     """Say what shapes this training, in the words of `run/1`, before it begins."""
     lists = materials.lists
     config, method = job.resolved(), job.recipe.method.rpartition(".")[2]
+    if begin is not None:  # what a file holds shapes a training, where it lies does not
+        config["method"]["pretrained"] = durable.sha256(durable.read_bytes(begin))
     hashes = {"lists_sha256": "", "protocol_sha256": ""}
     if lists is not None:
         hashes = {"lists_sha256": lists.lists_sha256, "protocol_sha256": lists.protocol_sha256}
@@ -206,16 +210,16 @@ def _write_run(job: Job, record: dict[str, Any], status: str, **said: str) -> No
     results.write(results.Bundle(results.run_record(**record, **ended, status=status, **said)), job.out)
 
 
-def _leave(job: Job, ready: Prepared, record: dict[str, Any], outcome: Outcome, seconds: float) -> None:
+def _leave(job: Job, ready: Prepared, record: dict[str, Any], outcome: Outcome) -> None:
     """Write the weights, and what whoever embeds with them must know; the record comes last."""
     weights = encode({name: value.contiguous() for name, value in ready.method.state_dict().items()})
-    config = job.resolved() | {"seed": job.seed, "domains": dict(ready.world.identities)}
+    config = json.loads(record["config_json"]) | {"seed": job.seed, "domains": dict(ready.world.identities)}
     files = {
         "config.json": (durable.canonical(config) + "\n").encode(),
         "log.jsonl": durable.read_bytes(job.out / "log.jsonl"),
         "model.safetensors": weights,
     }
-    facts = record | _measured(job, ready, outcome, seconds) | dict(ready.method.facts)
+    facts = record | _measured(job, ready, outcome) | dict(ready.method.facts)
     facts["status"] = "partial"  # trained, not tested
     results.write(results.Bundle(results.run_record(**facts)), job.out, files)
     begun = durable.read_json(job.out / RECORD)
@@ -223,14 +227,14 @@ def _leave(job: Job, ready: Prepared, record: dict[str, Any], outcome: Outcome, 
     shutil.rmtree(job.out / "checkpoint", ignore_errors=True)
 
 
-def _measured(job: Job, ready: Prepared, outcome: Outcome, seconds: float) -> dict[str, Any]:
+def _measured(job: Job, ready: Prepared, outcome: Outcome) -> dict[str, Any]:
     """Say what it cost and how large it was."""
     cost = flops.embedding(ready.method, job.recipe.size)
     return {
         "n_train_ids": sum(ready.world.identities.values()),
         "n_train_imgs": len(ready.pool.label),
         "epochs": outcome.epochs,
-        "train_s": round(outcome.seconds or seconds, 3),
+        "train_s": round(outcome.seconds, 3),
         "img_per_s": round(outcome.images_per_s, 1),
         "peak_gpu_mb": outcome.peak_mb if ready.loader.device.type == "cuda" else None,
         "ckpt_selection": outcome.chosen,
@@ -248,7 +252,7 @@ def _kept(job: Job, ready: Prepared, facts: dict[str, Any], weights: bytes) -> d
         "ckpt_sha256": durable.sha256(weights),
         "module": job.module,
         "config": job.config().model_dump(mode="json"),
-        "resolved": job.resolved(),
+        "resolved": json.loads(facts["config_json"]),
         "world": {
             "identities": dict(world.identities),
             "cameras": world.cameras,

@@ -54,6 +54,25 @@ def test_where_only_seeds_differ_it_is_the_t_test_over_seeds() -> None:
     assert found.sd_seeds_b == 0
 
 
+# t(.975) + t(.8) of tables: 2.776 + .941, 2.262 + .883, 1.960 + .842.
+@pytest.mark.parametrize(("df", "errors"), [(4, 3.717), (9, 3.146), (1e9, 2.802)])
+def test_the_least_difference_that_is_found_counts_standard_errors(df: float, errors: float) -> None:
+    found = replace(differences.difference(*runs(5, 40)), se=0.02, df=df)
+    assert differences.detectable(found) == pytest.approx(0.02 * errors, rel=2e-4)
+
+
+@given(st.integers(4, 400))
+def test_the_exact_answer_differs_little_from_four_degrees_of_freedom_on(df: int) -> None:
+    found = replace(differences.difference(*runs(5, 40)), se=2.0, df=float(df))
+    # Exactly: the mean over its standard error follows the non-central t.
+    power = stats.nct.sf(stats.t.ppf(0.975, df), df, differences.detectable(found) / 2)
+    assert power == pytest.approx(0.8, abs=0.01)
+
+
+def test_under_thirty_identities_no_difference_is_said_to_be_found() -> None:
+    assert np.isnan(differences.detectable(differences.difference(*runs(5, 20))))
+
+
 def test_the_components_are_those_of_a_table_of_variance() -> None:
     rng = np.random.default_rng(1)
     seeds, people = 4, 30

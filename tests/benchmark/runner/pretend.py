@@ -54,7 +54,7 @@ def run(asked: Job) -> Path:
         os._exit(1)
     world = little.world(little.rows(wish.get("people", PEOPLE)))
     names = world.table["image_id"].to_pylist()
-    vectors = little.vectors(world, wish.get("noise", 1.0), asked.seed)
+    vectors = little.vectors(world, wish.get("noise", 1.0), asked.seed + wish.get("other seeds", 0))
     given = Features(names, vectors, {"method": asked.name, "seed": asked.seed})
     bundling.evaluate(world, protocol.load(wish.get("protocol", "market-style")), given, Options(draws=0), asked.out)
     record = results.read(asked.out)

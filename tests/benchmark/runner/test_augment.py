@@ -60,7 +60,8 @@ def published(picture: Image.Image, draws: Draws, row: int, pad: int) -> Tensor:
     width, height = picture.size
     picture = tv.hflip(picture) if draws.flip[row] else picture
     picture = tv.crop(tv.pad(picture, pad, fill=0), int(draws.top[row]), int(draws.left[row]), height, width)
-    return tv.to_tensor(picture)
+    found: Tensor = tv.to_tensor(picture)
+    return found
 
 
 def test_without_augmentation_it_is_pillow_and_torchvision_bit_for_bit(path: str) -> None:
@@ -118,7 +119,7 @@ def test_no_view_is_touched_by_what_comes_after_geometry(path: str) -> None:
 
 def test_both_ways_give_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     for fill in ("zero", "mean", "noise"):
-        options = Augment(pad=7, erase=0.8, erase_fill=fill, colour=0.5, grey=0.3, exchange=0.3)  # type: ignore[arg-type]
+        options = Augment(pad=7, erase=0.8, erase_fill=fill, colour=0.5, grey=0.3, exchange=0.3)
         draws = drawn(options, 40)
         found = []
         for way in ("cpu", "device"):
@@ -134,7 +135,7 @@ def test_both_ways_give_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_gpu_gives_the_same_bits() -> None:
     views = ("raw", "resized", "parent")
     for fill in ("zero", "mean", "noise"):
-        options = Augment(pad=7, erase=0.8, erase_fill=fill, exchange=0.5)  # type: ignore[arg-type]
+        options = Augment(pad=7, erase=0.8, erase_fill=fill, exchange=0.5)
         draws = drawn(options, 40)
         here, seen = augment.apply(pixels(40), pixels(40) // 2, draws, options, IMAGENET, views)
         of = pixels(40).cuda()
@@ -279,7 +280,7 @@ def test_erasing_fills_the_rectangle_and_nothing_else(path: str, fill: Any) -> N
 def test_colour_is_torchvisions(path: str) -> None:
     of, options = pixels(30), Augment(flip=0, pad=0, erase=0, colour=1, brightness=0.5, contrast=0.5, saturation=0.5)
     draws = drawn(options, 30)
-    images, _ = augment.apply(of, None, draws, options, ((0.0,) * 3, (1.0,) * 3))  # type: ignore[arg-type]
+    images, _ = augment.apply(of, None, draws, options, ((0.0,) * 3, (1.0,) * 3))
     for row, picture in enumerate(pillow(of)):
         brightness, contrast, saturation = draws.colour[row]
         one = tv.adjust_brightness(tv.to_tensor(picture), brightness)
@@ -318,7 +319,7 @@ def test_a_row_does_not_depend_on_its_batch(path: str) -> None:
     of, draws = pixels(16), drawn(options, 16)
     whole, _ = augment.apply(of, None, draws, options, IMAGENET)
     for row in range(16):
-        own = Draws(*(column[row : row + 1] for column in draws))
+        own = Draws(*(column[row : row + 1] for column in draws))  # type: ignore[arg-type]
         alone, _ = augment.apply(of[row : row + 1], None, own, options, IMAGENET)
         assert torch.equal(alone[0], whole[row])
 
@@ -328,7 +329,7 @@ def test_what_it_was_given_stays_as_it_was(path: str) -> None:
     before = of.clone()
     _, views = augment.apply(of, of, drawn(options, 8), options, IMAGENET, ("raw", "resized", "parent"))
     assert torch.equal(of, before)
-    assert all(0 <= view.min() and view.max() <= 1 for view in views.values())
+    assert all(view.min() >= 0 and view.max() <= 1 for view in views.values())
 
 
 def test_pictures_lie_with_channels_last() -> None:

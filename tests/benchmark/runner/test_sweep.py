@@ -1,4 +1,4 @@
-"""Sweeps over pretended runs: what is run, what is told, and tables against bundles that are read and compared apart."""
+"""Sweeps over pretended runs: what is run, what is told, and tables against bundles that are read apart."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -24,7 +24,11 @@ from tests.benchmark.runner import pretend
 
 Mistake = Callable[..., AbstractContextManager[None]]
 
-RECIPES: dict[str, dict[str, object]] = {"plain": {"noise": 2.0}, "good": {"noise": 0.8}, "alike": {"noise": 1.9}}
+RECIPES: dict[str, dict[str, object]] = {
+    "plain": {"noise": 2.0},
+    "good": {"noise": 0.8},
+    "alike": {"noise": 2.0, "other seeds": 100},
+}
 
 
 def shown(lines: Iterable[Any]) -> str:
@@ -218,14 +222,14 @@ def test_the_plan_says_how_long_the_rest_takes_and_runs_nothing(tmp_path: Path) 
 
     def estimate(job: Job) -> float:
         asked.append((job.name, job.seed))
-        return {"plain": 30.0, "other": 600.0}[job.name]
+        return {"plain": 30.0, "other": 606.0}[job.name]
 
     jobs = pretend.jobs(tmp_path, 4, recipes)
     said = shown(sweep.plan(jobs, estimate, 2))
     assert asked == [("plain", 1), ("other", 1)]  # one run of each
     assert cells(said, "plain")[0] == ["plain", "1", "3", "30", "s", "90", "s"]
     assert cells(said, "other")[0] == ["other", "1", "3", "10", "min", "30", "min"]
-    # 30 | 600, then 30 and 30 beside it: 1: 30 600; 2: 600 30 30.
+    # One worker takes 30, 30 and 606 seconds, the other 606, 30 and 606.
     assert said.splitlines()[-1] == "6 runs: about 21 min, 2 at a time"
     assert shown(sweep.plan(jobs, estimate, 1)).splitlines()[-1] == "6 runs: about 32 min"
     assert len(pretend.calls(tmp_path)) == 2

@@ -1,0 +1,64 @@
+"""Rates: against the published ones, and what holds for all of them."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmark.runner import schedules
+from benchmark.runner.interfaces import Moment
+
+
+def at(epoch: int, step: int = 0, *, epochs: int = 120, length: int = 10) -> Moment:
+    return Moment("train", epoch, epoch * length + step, epochs, length)
+
+
+def test_steps_are_the_published_ones_of_bot() -> None:
+    # reid-strong-baseline moves its scheduler before every epoch, so that the first one already is number 1.
+    factor = schedules.steps((40, 70), 0.1, warmup=10, start=0.01)
+    published = {1: 0.109, 2: 0.208, 9: 0.901, 10: 1.0, 39: 1.0, 40: 0.1, 69: 0.1, 70: 0.01, 120: 0.01}
+    assert {epoch: factor(at(epoch - 1)) for epoch in published} == pytest.approx(published)
+
+
+def test_a_cosine_is_the_published_one_of_transreid() -> None:
+    factor = schedules.cosine(0.002, warmup=5, start=0.01)
+    assert factor(at(0)) == pytest.approx(0.01 + 0.99 / 5)
+    for epoch in (5, 60, 119, 120):
+        expected = 0.002 + 0.998 * 0.5 * (1 + math.cos(math.pi * epoch / 120))
+        assert factor(at(epoch - 1)) == pytest.approx(expected)
+    assert factor(at(119)) == pytest.approx(0.002)
+
+
+def test_by_epoch_nothing_moves_within_one_and_by_step_all_of_it_does() -> None:
+    for make in (lambda by: schedules.steps((8,), warmup=4, by=by), lambda by: schedules.cosine(warmup=4, by=by)):
+        epoch, step = make("epoch"), make("step")
+        assert len({epoch(at(2, part, epochs=12)) for part in range(10)}) == 1
+        rising = [step(at(2, part, epochs=12)) for part in range(10)]
+        assert rising == sorted(set(rising))
+        # Both agree where an epoch ends.
+        assert step(at(2, 9, epochs=12)) == pytest.approx(epoch(at(2, epochs=12)))
+
+
+def test_constant_is_moved_by_nothing() -> None:
+    assert {schedules.constant()(at(epoch)) for epoch in range(120)} == {1.0}
+
+
+@given(
+    st.lists(st.floats(1, 100), max_size=4),
+    st.floats(0.01, 1),
+    st.floats(0, 50),
+    st.floats(0, 1),
+    st.integers(0, 99),
+    st.integers(0, 9),
+    st.sampled_from(("epoch", "step")),
+)
+def test_factors_stay_between_nothing_and_all(
+    milestones: list[float], gamma: float, warmup: float, start: float, epoch: int, step: int, by: schedules.By
+) -> None:
+    now = at(epoch, step, epochs=100)
+    for factor in (
+        schedules.steps(milestones, gamma, warmup=warmup, start=start, by=by),
+        schedules.cosine(start, warmup=warmup, start=start, by=by),
+    ):
+        assert -1e-12 <= factor(now) <= 1 + 1e-12
