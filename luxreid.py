@@ -60,6 +60,7 @@ MADE = (
     "frames",
     "annotated",
     "describe",
+    "cache",
     "training",
     "features",
     "bundle",

@@ -13,12 +13,10 @@ def optimiser(
     kind: Kind, groups: Sequence[dict[str, Any]], decay: float, *, nesterov: bool = False
 ) -> torch.optim.Optimizer:
     """Make one of groups that have a rate each; `sgd` has momentum 0.9."""
-    # One kernel for all weights, where the device has it.
-    fused = groups[0]["params"][0].device.type in ("cpu", "cuda")
     if kind == "sgd":
-        return torch.optim.SGD(groups, momentum=0.9, nesterov=nesterov, weight_decay=decay, fused=fused)
+        return torch.optim.SGD(groups, momentum=0.9, nesterov=nesterov, weight_decay=decay)
     adam = torch.optim.AdamW if kind == "adamw" else torch.optim.Adam
-    return adam(groups, weight_decay=decay, fused=fused)
+    return adam(groups, weight_decay=decay)
 
 
 def group(rate: float, *parts: nn.Module, **more: object) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def _spreads(found: Comparison, line: Line) -> Iterator[str]:
             yield f"{what} mAP moves by {100 * a:.2f} (A) and {100 * b:.2f} (B) points ({name})"
     if not math.isnan(found.icc[0] + found.icc[1]):
         yield f"likeness of the queries of one identity (icc) {found.icc[0]:.2f} (A) and {found.icc[1]:.2f} (B)"
-    least = 100 * detectable(one)
+    least = 100 * detectable(one.se, one.df)
     if not math.isnan(least):
         yield f"a true difference of {least:.2f} points of mAP would be found in 4 of 5 such comparisons (p of {ALPHA})"
 

@@ -136,15 +136,15 @@ def claim(found: Difference, p_holm: float) -> Claim:
     return "better" if found.difference > 0 else "worse"
 
 
-def detectable(found: Difference | Estimate) -> Floats:
-    """Give the least true difference that comparisons as sure as this one find with power .8; NaN where none is tested.
+def detectable(se: float, df: float) -> float:
+    """Give the least true difference that a comparison finds with power .8; NaN where nothing is tested.
 
-    (t(1 - alpha / 2) + t(power)) standard errors of the same degrees of freedom. The exact answer is a quantile of the non-central t, which differs
-    by less than 2 % from four degrees of freedom on; the standard error itself is known far worse.
+    (t(1 - alpha / 2) + t(power)) standard errors. The exact factor is a quantile of the non-central t and differs by
+    less than 2 % from four degrees of freedom on; the standard error of a few seeds is known far worse.
     """
     from scipy.special import stdtrit
 
-    return np.asarray((stdtrit(found.df, 1 - ALPHA / 2) + stdtrit(found.df, POWER)) * found.se)
+    return float(stdtrit(df, 1 - ALPHA / 2) + stdtrit(df, POWER)) * se
 
 
 def _difference(a: Floats, b: Floats, sums: Floats, counts: Floats, p_flip: float) -> Difference:

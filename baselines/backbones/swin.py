@@ -1,5 +1,6 @@
 """Swin transformers (Liu et al., ICCV 2021)."""
 
+import math
 from typing import Any
 
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ NAMES = {
     "swin_small": "swin_small_patch4_window7_224.ms_in22k_ft_in1k",
     "swin_base": "swin_base_patch4_window7_224.ms_in22k_ft_in1k",
 }
+_TABLE = "relative_position_bias_table"
 
 
 def make(name: str, size: tuple[int, int], stride: int, drop_path: float) -> Backbone:
@@ -43,12 +45,25 @@ class Maps(nn.Module):
 
 
 def adapted(body: nn.Module, tensors: Tensors) -> Tensors:
-    """Make the learnt offsets within a window fit other windows, as timm does."""
-    from timm.models.swin_transformer import checkpoint_filter_fn
-
-    network, own = body.get_submodule("network"), body.state_dict()
+    """Make the learnt offsets of a larger window fit a smaller one, which low maps have."""
     plain = {"network." + name.removeprefix("network."): value for name, value in tensors.items()}
-    if all(name in own and own[name].shape == value.shape for name, value in plain.items()):
-        return plain
-    found = checkpoint_filter_fn({name.removeprefix("network."): v for name, v in plain.items()}, network)
-    return {f"network.{name}": value for name, value in found.items()}
+    return {name: _fitting(body, name, value) for name, value in plain.items()}
+
+
+def _fitting(body: nn.Module, name: str, value: Tensor) -> Tensor:
+    owner, _, last = name.rpartition(".")
+    if last != _TABLE or owner not in dict(body.named_modules()):
+        return value
+    window: Any = body.get_submodule(owner)
+    height, width = (2 * side - 1 for side in window.window_size)
+    return value if len(value) == height * width else offsets(value, (height, width))
+
+
+def offsets(table: Tensor, size: tuple[int, int]) -> Tensor:
+    """Cut the middle out of a square table: what is one place to the left is so in a window of any size."""
+    side = math.isqrt(len(table))
+    if side * side != len(table) or max(size) > side:
+        return table  # its shape will be refused with its name
+    above, left = ((side - part) // 2 for part in size)
+    square = table.reshape(side, side, -1)[above : above + size[0], left : left + size[1]]
+    return square.reshape(size[0] * size[1], -1)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from benchmark.commands import training
+from benchmark.commands import trained, training
 from benchmark.console import console, say
 from benchmark.errors import UserError, nearest
 
@@ -26,6 +26,7 @@ def commands(methods: "Room", recipes: "Shelf") -> typer.Typer:
     """Make the commands; the rooms come from the one place that makes them."""
     app = typer.Typer(help="From manifests to results.", no_args_is_help=True, rich_markup_mode=None)
     training.add(app, methods, recipes)
+    trained.add(app)
     app.command("evaluate")(evaluate)
     app.command("compare")(compare)
     return app

@@ -1,6 +1,5 @@
-"""`luxreid bench train, extract, run, sweep, pretrain`: what needs recipes and methods. torch is imported inside."""
+"""`luxreid bench train, run, sweep, pretrain`: what needs recipes and methods. torch is imported inside."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,7 +32,6 @@ def add(app: typer.Typer, methods: "Room", recipes: "Shelf") -> None:
     _add_run(app, makers)
     _add_sweep(app, makers)
     _add_pretrain(app, makers)
-    app.command("extract")(extract)
 
 
 class _Maker:
@@ -61,13 +59,14 @@ class _Maker:
         found = recipe.load(path, sets or ())
         module = self.methods.load(found.method).__name__
         place = out or Path("runs", f"{path.stem}-s{seed}")
-        checked = _device(device)
+        checked = device_of(device)
         made = Job(found, path.stem, module, seed, checked, settings.load(data or ()), place, **more)  # type: ignore[arg-type]
         made.config()  # a wrong key is said before anything is read
         return made
 
 
-def _device(name: str) -> str:
+def device_of(name: str) -> str:
+    """Check the name of a device, and that it is there."""
     kind = name.partition(":")[0]
     if kind not in ("cpu", "cuda"):
         raise UserError(f"--device {name}: {nearest(kind, ['cpu', 'cuda'])}")
@@ -114,9 +113,8 @@ def _say_training(folder: Path) -> None:
 
     run = results.read(folder).run
     speed = f"{run['img_per_s']:.0f} pictures a second" if run["img_per_s"] else "no step"
-    say(
-        f"  {run['epochs']} epochs, {run['train_s']:.1f} s, {speed}; {run['n_train_imgs']} pictures of {run['n_train_ids']}"
-    )
+    seen = f"{run['n_train_imgs']} pictures of {run['n_train_ids']} identities"
+    say(f"  {run['epochs']} epochs in {run['train_s']:.1f} s, {speed}; {seen}")
     say(str(folder))
 
 
@@ -196,29 +194,3 @@ def _add_pretrain(app: typer.Typer, makers: _Maker) -> None:
         more = {"limit": limit, "workers": workers, "again": again}
         job = makers.job(recipe, [f"{name}={data}"], sets, seed, device, out, **more)
         say(str(pretraining.pretrain(job)))
-
-
-def extract(
-    training: Annotated[Path, typer.Argument(help="The folder of a training.")],
-    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="Whose pictures to embed: a Parquet file.")],
-    out: Annotated[Path | None, typer.Option(help="Folder for features/1; default: TRAINING/features.")] = None,
-    device: Device = "cpu",
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many pictures.")] = None,
-    workers: Workers = 1,
-) -> None:
-    """Embed every picture of a manifest by a trained network."""
-    import numpy as np
-    import torch
-
-    from benchmark import features, settings
-    from benchmark import manifest as manifests
-    from benchmark.runner import extract as extracting
-
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    found, trained = manifests.read(manifest), extracting.load(training, torch.device(_device(device)))
-    found = found.select(np.arange(min(limit or len(found), len(found))))
-    kept = settings.load().cache
-    made = extracting.features(trained.method, found, trained.how, kept, trained.facts, workers)
-    target = out or training / "features"
-    features.write(made, found, target)
-    say(str(target))

@@ -126,10 +126,7 @@ class Plan:
         """Draw P identities, each with its next chunk of K in every half, until fewer than P have one."""
         often = self._often(part)
         cut = chunks.spread if self.options.cameras == "spread" else chunks.shuffled
-        tables = [
-            cut(members, often, self.instances, self.seed, f"{scope} {name}")
-            for name, members in zip(part.halves, part.members, strict=True)
-        ]
+        tables = [cut(members, often, self.instances, self.seed, scope) for members in part.members]
         starts = np.cumsum(often) - often
         layout = Layout(part.halves, self.identities, self.instances)
         return [

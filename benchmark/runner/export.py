@@ -34,6 +34,8 @@ EXPECTED = "float32, batch x 3 x height x width, RGB from 0 to 1 (bytes divided 
 
 Run = Callable[[Tensor], Tensor]
 
+_JIT: Any = torch.jit  # without types
+
 
 class Embedding(nn.Module):
     """What a file computes: pictures from 0 to 1 in, vectors out; no camera and no time is known."""
@@ -55,15 +57,19 @@ class Embedding(nn.Module):
 
     def wanted(self, pictures: Tensor) -> Tensor:
         """Embed as `bench extract` does, which has no part in what is exported: the file is held against it."""
-        return extract.vectors(self.method, pictures, self._known(pictures), self.how)
+        return extract.vectors(self.method, pictures, known(pictures, self.how), self.how)
 
     def _one(self, pictures: Tensor) -> Tensor:
-        known = replace(self._known(pictures), views=dict.fromkeys(self.method.needs.views, pictures))
-        return self.method.embed((pictures - self.mean) / self.std, known).float()
+        views = dict.fromkeys(self.method.needs.views, pictures)
+        context = replace(known(pictures, self.how), views=views)
+        return self.method.embed((pictures - self.mean) / self.std, context).float()
 
-    def _known(self, pictures: Tensor) -> Context:
-        unknown = pictures.new_full((pictures.shape[0],), -1, dtype=torch.long)
-        return Context(unknown, torch.full_like(unknown, _visible(self.how)), unknown)
+
+def known(pictures: Tensor, how: How) -> Context:
+    """Say what is known of pictures alone: that they are visible."""
+    unknown = pictures.new_full((pictures.shape[0],), -1, dtype=torch.long)
+    visible = how.modalities.index("visible") if "visible" in how.modalities else -1
+    return Context(unknown, torch.full_like(unknown, visible), unknown)
 
 
 def onnx(trained: Trained, path: Path) -> dict[str, Any]:
@@ -86,17 +92,12 @@ def torchscript(trained: Trained, path: Path) -> dict[str, Any]:
     network, about = Embedding(trained.method, trained.how), _about(trained, "torchscript")
     buffer = io.BytesIO()
     with _jit_warnings(), _one_line(trained.method, RuntimeError):
-        jit: Any = torch.jit  # without types
-        traced = jit.trace(network, _pictures(network, 2), check_trace=False)
+        traced = _JIT.trace(network, _pictures(network, 2), check_trace=False)
         # Freezing drops what the graph does not use. No rewriting of numbers: the file is to give the same ones.
-        frozen = jit.freeze(traced, optimize_numerics=False)
-        jit.save(frozen, buffer, _extra_files={"luxreid.json": json.dumps(_described(about))})
-        loaded = jit.load(io.BytesIO(buffer.getvalue()))
+        frozen = _JIT.freeze(traced, optimize_numerics=False)
+        _JIT.save(frozen, buffer, _extra_files={"luxreid.json": json.dumps(_described(about))})
+        loaded = _JIT.load(io.BytesIO(buffer.getvalue()))
     return _left(buffer.getvalue(), path, about, network, loaded)
-
-
-def _visible(how: How) -> int:
-    return how.modalities.index("visible") if "visible" in how.modalities else -1
 
 
 def record(path: Path) -> Path:
@@ -224,5 +225,5 @@ def _jit_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         for kind in (FutureWarning, DeprecationWarning):
             warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is deprecated", kind)
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.simplefilter("ignore", _JIT.TracerWarning)
         yield

@@ -128,8 +128,8 @@ def context(manifest: Manifest, how: How, method: Method) -> tuple[NDArray[np.in
     if method.needs.cameras and (camera < 0).any():
         row, strange = int(np.argmax(camera < 0)), int((camera < 0).sum())
         raise UserError(
-            f"{type(method).__name__} embeds with the camera, and {strange} of {len(camera)} pictures are of one that it "
-            f"was not trained on, such as camera {int(camids[row])} of {spaces[row]}"
+            f"{type(method).__name__} embeds with the camera, and {strange} of {len(camera)} pictures are of one "
+            f"that it was not trained on, such as camera {int(camids[row])} of {spaces[row]}"
         )
     words = manifest.column("modality").astype(str)
     modality = np.array([how.modalities.index(word) if word in how.modalities else -1 for word in words], np.int64)

@@ -41,6 +41,7 @@ def used(method: Method, size: tuple[int, int]) -> set[str]:
 
 def step(method: Method, batch: Batch, at: Moment) -> int:
     """Count one step, forward and backward. Gradients are cleared; weights, statistics and random numbers stay."""
+    # Of a convolution in groups torch (2.15) counts the slope of the weights as often over as there are groups.
     before = {name: value.clone() for name, value in method.state_dict().items()}
     devices = [batch.images.device] if batch.images.device.type == "cuda" else []
     with torch.random.fork_rng(devices), FlopCounterMode(display=False) as counter:

@@ -101,6 +101,7 @@ class _Training:
         self.terms = Terms(self.place.window, loader)
         self.begun = self.place.seconds, self.place.waited, time.monotonic(), loader.waited
         self.saved, self.standing = time.monotonic(), self.place.steps
+        self.where = "before the first step"
 
     def run(self) -> Outcome:
         if self.group.device.type == "cuda":
@@ -195,7 +196,8 @@ class _Training:
         self._sow(f"{self.place.stage}/{at.epoch}/{self.place.step}/{self.group.rank}")
         terms = self._gradients(batch, at)
         values = torch.stack([term.detach().double() for term in terms.values()])
-        self.terms.add(_where(at), tuple(terms), distributed.average(self.learning, values), images)
+        self.where = _where(at)
+        self.terms.add(self.where, tuple(terms), distributed.average(self.learning, values), images)
         if self.options.clip:
             nn.utils.clip_grad_norm_([one for one in self.learning if one.grad is not None], self.options.clip)
         optimising.set_rates(stage, at)
@@ -264,7 +266,10 @@ class _Training:
             self.log.add(at | line | {"rates": optimising.rates(stage)})
 
     def _fetch(self) -> None:
-        self.terms.fetch(f"the last good checkpoint, of {self.standing} steps, stands")
+        self.terms.fetch(self._stands())
+
+    def _stands(self) -> str:
+        return f"the last good checkpoint, of {self.standing} steps, stands"
 
     def _require_finite(self) -> None:
         """Refuse to keep broken weights: a gradient may be infinite where the loss is not."""
@@ -272,11 +277,7 @@ class _Training:
         floats = {name: one for name, one in self.method.state_dict().items() if one.is_floating_point()}
         if floats and not torch.stack([one.isfinite().all() for one in floats.values()]).all():
             name = next(name for name, one in floats.items() if not one.isfinite().all())
-            stage = self.stages[min(self.place.stage, len(self.stages) - 1)].name
-            raise UserError(
-                f"stage {stage}, epoch {self.place.last}, step {self.place.taken - 1}: the weights {name!r} are not "
-                f"finite, though the loss is; the last good checkpoint, of {self.standing} steps, stands"
-            )
+            raise UserError(f"{self.where}: the weights {name!r} are not finite, though the loss is; {self._stands()}")
 
     def _save(self) -> None:
         """Write a checkpoint; only what is finite is kept."""

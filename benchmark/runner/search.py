@@ -22,8 +22,8 @@ from benchmark.figures.sheet import Cell, Strip
 from benchmark.images import Picture
 from benchmark.progress import track
 from benchmark.runner import cache, extract
+from benchmark.runner.export import known
 from benchmark.runner.extract import Trained
-from benchmark.runner.interfaces import Context
 from benchmark.scoring import Vectors
 
 if TYPE_CHECKING:
@@ -72,15 +72,12 @@ def embedder(trained: Trained) -> Embed:
     if method.needs.cameras:
         raise UserError(f"{type(method).__name__} embeds with the camera, and one's own pictures name none it knows")
     device = next(method.parameters()).device
-    visible = how.modalities.index("visible") if "visible" in how.modalities else -1
 
     @torch.no_grad()
     def embed(pictures: Sequence[Picture]) -> NDArray[np.floating]:
         block = np.stack([cache.resized(picture, how.size, how.resample) for picture in pictures])
         pixels = torch.from_numpy(block).to(device).permute(0, 3, 1, 2).float() / 255
-        unknown = torch.full((len(pictures),), -1, device=device)
-        known = Context(unknown, torch.full_like(unknown, visible), unknown)
-        return np.asarray(extract.vectors(method.eval(), pixels, known, how).cpu().numpy())
+        return np.asarray(extract.vectors(method.eval(), pixels, known(pixels, how), how).cpu().numpy())
 
     return embed
 

@@ -166,7 +166,7 @@ def _against(found: Comparison, metric: str, first: str) -> dict[str, Any]:
         "against": first,
         "matched_seeds": [seed for seed in found.seeds if seed is not None],
         "p_holm": line.p_holm,
-        "detectable": differences.detectable(one),
+        "detectable": differences.detectable(one.se, one.df),
         "ci_method": one.method,
         "claim": line.claim,
     }

@@ -56,7 +56,7 @@ def _compared(line: Line) -> list[str]:
     one = line.found
     chances = [compare_table.chance(p) for p in (one.p, line.p_holm, one.p_flip)]
     agree = "yes" if one.same_sign else "no"
-    least = _points(detectable(one))
+    least = _points(detectable(one.se, one.df))
     gained = f"{100 * one.difference:+.2f}"
     return [line.metric, gained, compare_table.interval(one), *chances, f"{one.seeds}", agree, least, line.claim or "-"]
 

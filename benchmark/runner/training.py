@@ -29,8 +29,11 @@ from benchmark.runner.materials import Materials, gather
 from benchmark.runner.pool import Pool, pool
 from benchmark.runner.validation import validator
 
-# What a training leaves in its folder; `--again` removes this and nothing else.
-MADE = ("run.json", RECORD, "config.json", "log.jsonl", "model.safetensors", "checkpoint")
+# What a training and its test leave in their folder; `--again` removes this and nothing else.
+MADE = (
+    *("run.json", RECORD, "config.json", "log.jsonl", "model.safetensors", "checkpoint"),
+    *("lists.parquet", "queries.parquet", "strata.parquet", "features", "figures"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +66,7 @@ def train(job: Job, group: Group | None = None) -> Path:
             limit=job.limit,
         )
         ready.loader.close()
-        if group.rank == 0:
+        if group.first:
             _leave(job, ready, record, outcome)
     return job.out
 
@@ -102,10 +105,10 @@ def build(module: str, config: Strict, world: World, seed: int) -> Method:
 def pictures(job: Job, manifests: tuple[Manifest, ...], group: Group) -> list[cache.Cache]:
     """Decode what is not decoded yet: the first process does, the others come when all is there."""
     executor, recipe = executors.chosen("", job.workers), job.recipe
-    if group.rank != 0:
+    if not group.first:
         group.largest(0)  # all wait here
     found = [cache.opened(one, recipe.size, recipe.resample, job.settings.cache, executor) for one in manifests]
-    if group.rank == 0:
+    if group.first:
         group.largest(0)  # all wait here
     return found
 
@@ -144,11 +147,13 @@ def _facts(job: Job, materials: Materials, begin: Path | None) -> dict[str, Any]
 def _known(job: Job, inputs_sha256: str, group: Group) -> dict[str, Any]:
     """Give the record of this training where it was begun before; that of another one is not overwritten."""
     path = job.out / RECORD
-    if job.again and group.rank == 0:
-        clear(job.out)
-    group.largest(0)  # all wait here
     if not path.exists():
         _require_free(job.out)
+        return {}
+    if job.again:
+        group.largest(0)  # nobody clears before all have looked
+        if group.first:
+            clear(job.out)
         return {}
     known = durable.read_json(path)
     if known.get("schema") != SCHEMA:
@@ -185,7 +190,7 @@ def _began(job: Job, facts: dict[str, Any], known: dict[str, Any], group: Group)
     record |= {"config_json": durable.canonical(facts["config"]), "ckpt_selection": job.recipe.loop.select}
     if job.limit is not None:
         record |= {"flagged": True, "flag_reason": f"a preview: training was stopped after {job.limit} steps"}
-    if group.rank == 0:
+    if group.first:
         begun = {"schema": SCHEMA, "state": "begun", "inputs_sha256": facts["inputs_sha256"], "run_id": run_id}
         durable.write_json(job.out / RECORD, begun | {"started_at": started})
         _write_run(job, record, "killed", notes="its end was never written: it was killed, or it still runs")
@@ -200,7 +205,7 @@ def _recorded(job: Job, record: dict[str, Any], group: Group) -> Iterator[None]:
     except BaseException as error:
         status = "killed" if isinstance(error, Stopped | KeyboardInterrupt | SystemExit) else "failed"
         said = str(error).splitlines()[0] if str(error) else ""
-        if group.rank == 0:
+        if group.first:
             _write_run(job, record, status, error_class=type(error).__name__, notes=said)
         raise
 

@@ -1,5 +1,6 @@
 """Weights that a backbone begins with: where they lie, whose they are, and files of one's own making."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from benchmark.errors import UserError
 from benchmark.runner import checkpoint
 
 SCHEMA = "backbone/1"
+_ABOUT = "about"  # one key: safetensors writes several in any order, and equal weights must give equal bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,14 +60,15 @@ def read(path: Path, backbone: str) -> Found:
 
 
 def described(path: Path) -> dict[str, str]:
-    """Read what a safetensors file says of itself; any other file says nothing."""
+    """Read what a file of ours says of itself; any other file says nothing."""
     if path.suffix != ".safetensors":
         return {}
     try:
         with safe_open(path, framework="pt") as file:
-            return dict(file.metadata() or {})
-    except (SafetensorError, OSError) as error:
+            about = json.loads((file.metadata() or {}).get(_ABOUT, "{}"))
+    except (SafetensorError, OSError, ValueError) as error:
         raise UserError(f"{path}: not a safetensors file: {error}") from None
+    return {str(name): str(value) for name, value in about.items()} if isinstance(about, dict) else {}
 
 
 def write(path: Path, backbone: nn.Module, trained_on: Sequence[str], recipe: str, **said: str) -> str:
@@ -74,6 +77,6 @@ def write(path: Path, backbone: nn.Module, trained_on: Sequence[str], recipe: st
     about = {"schema": SCHEMA, "backbone": str(facts.get("backbone", "")), "recipe": recipe}
     about |= {"trained_on": "\n".join(trained_on)} | said
     tensors = {name: value.detach().cpu().contiguous() for name, value in backbone.state_dict().items()}
-    data = save(tensors, metadata=dict(sorted(about.items())))
+    data = save(tensors, metadata={_ABOUT: durable.canonical(about)})
     durable.write_bytes(path, data)
     return durable.sha256(data)

@@ -33,10 +33,10 @@ def slow_identity(made: Heads, features: Tensor, label: Tensor, domain: Tensor, 
     for feature, own, which in zip(features, label.tolist(), domain.tolist(), strict=True):
         head = list(made.heads)[which]
         assert isinstance(head, nn.Linear)
-        shift = head.bias if head.bias is not None else torch.zeros(len(head.weight))
+        shift = [0.0] * len(head.weight) if head.bias is None else head.bias.tolist()
         scores = [
-            sum(float(a * b) for a, b in zip(feature, row, strict=True)) + float(add)
-            for row, add in zip(head.weight, shift, strict=True)
+            sum(a * b for a, b in zip(feature.tolist(), row, strict=True)) + add
+            for row, add in zip(head.weight.tolist(), shift, strict=True)
         ]
         norm = math.log(sum(math.exp(score) for score in scores))
         for place, score in enumerate(scores):
@@ -58,7 +58,7 @@ def test_every_row_is_judged_by_its_own_domains_head(domain: list[int], smoothin
 def test_a_head_without_rows_has_no_slope_and_no_nan() -> None:
     made, features = heads(), drawn(6, 5).requires_grad_()
     torch.autograd.backward(made.loss(features, torch.tensor([0, 1, 2, 3, 0, 1]), torch.zeros(6, dtype=torch.long)))
-    slopes = [head.weight.grad for head in made.heads]
+    slopes = [weight.grad for weight in made.parameters()]
     assert all(slope is not None and torch.isfinite(slope).all() for slope in slopes)
     assert [bool(slope.any()) for slope in slopes if slope is not None] == [True, False]
 
@@ -85,7 +85,7 @@ def slow_normalised(column: Iterable[float], scale: float, shift: float) -> list
 def test_the_neck_is_its_slow_twin_and_has_no_bias() -> None:
     neck, features = Neck(3).double(), drawn(7, 3)
     nn.init.normal_(neck.weight)
-    slow = [slow_normalised(features[:, place].tolist(), float(neck.weight[place]), 0.0) for place in range(3)]
+    slow = [slow_normalised(features[:, place].tolist(), neck.weight.tolist()[place], 0.0) for place in range(3)]
     torch.testing.assert_close(neck(features), torch.tensor(slow, dtype=torch.float64).T)
     assert [name for name, _ in neck.named_parameters()] == ["weight"]
 
@@ -110,9 +110,9 @@ def test_the_bottleneck_is_its_slow_twin() -> None:
     made, features = Bottleneck(4, 2).double(), drawn(6, 4)
     columns = []
     for place in range(2):
-        weight, add = made.reduce.weight[place].tolist(), float(made.reduce.bias[place])
+        weight, add = made.reduce.weight[place].tolist(), made.reduce.bias.tolist()[place]
         reduced = [sum(a * b for a, b in zip(row, weight, strict=True)) + add for row in features.tolist()]
-        columns.append(slow_normalised(reduced, float(made.norm.weight[place]), float(made.norm.bias[place])))
+        columns.append(slow_normalised(reduced, made.norm.weight.tolist()[place], made.norm.bias.tolist()[place]))
     torch.testing.assert_close(made(features), torch.tensor(columns, dtype=torch.float64).T)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import optimize, stats
 
 from benchmark import differences
 from benchmark.differences import Difference
@@ -57,20 +57,20 @@ def test_where_only_seeds_differ_it_is_the_t_test_over_seeds() -> None:
 # t(.975) + t(.8) of tables: 2.776 + .941, 2.262 + .883, 1.960 + .842.
 @pytest.mark.parametrize(("df", "errors"), [(4, 3.717), (9, 3.146), (1e9, 2.802)])
 def test_the_least_difference_that_is_found_counts_standard_errors(df: float, errors: float) -> None:
-    found = replace(differences.difference(*runs(5, 40)), se=0.02, df=df)
-    assert differences.detectable(found) == pytest.approx(0.02 * errors, rel=2e-4)
+    assert differences.detectable(0.02, df) == pytest.approx(0.02 * errors, rel=2e-4)
 
 
-@given(st.integers(4, 400))
-def test_the_exact_answer_differs_little_from_four_degrees_of_freedom_on(df: int) -> None:
-    found = replace(differences.difference(*runs(5, 40)), se=2.0, df=float(df))
-    # Exactly: the mean over its standard error follows the non-central t.
-    power = stats.nct.sf(stats.t.ppf(0.975, df), df, differences.detectable(found) / 2)
-    assert power == pytest.approx(0.8, abs=0.01)
+@pytest.mark.parametrize("df", [4, 5, 8, 20, 300])
+def test_the_exact_factor_differs_little_from_four_degrees_of_freedom_on(df: int) -> None:
+    # Exactly: a true mean of so many standard errors over the one that was found follows the non-central t.
+    edge = stats.t.ppf(0.975, df)
+    exact = optimize.brentq(lambda errors: stats.nct.sf(edge, df, errors) - 0.8, 1, 10)
+    assert differences.detectable(1.0, df) == pytest.approx(exact, rel=0.02)
 
 
 def test_under_thirty_identities_no_difference_is_said_to_be_found() -> None:
-    assert np.isnan(differences.detectable(differences.difference(*runs(5, 20))))
+    found = differences.difference(*runs(5, 20))
+    assert np.isnan(differences.detectable(found.se, found.df))
 
 
 def test_the_components_are_those_of_a_table_of_variance() -> None:

@@ -95,7 +95,7 @@ def _augmented(
 def step(size: tuple[int, int]) -> float:
     """Give the CPU seconds of a step of the tiny backbone, without what is done for its pixels."""
     network = backbones.build("tiny", False, World({"a": 64}, 0, ("visible",), size)).train()
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = network.to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(network.parameters(), 1e-3)
     batch = torch.rand(BATCH, 3, *size).contiguous(memory_format=torch.channels_last)
 

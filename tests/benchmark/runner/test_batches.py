@@ -132,6 +132,18 @@ def test_spread_prefers_the_pictures_that_were_shown_least() -> None:
     assert Counter(np.concatenate([step.rows for step in steps]).tolist()) == dict.fromkeys(range(24), 1)
 
 
+def test_spread_prefers_the_cameras_that_were_shown_least() -> None:
+    of = pool([(0, label, camera, 0, -1) for label in range(3) for camera in range(8)])
+    steps = plan(of, options=recipe.Batches(cameras="spread")).epoch(0, 0, "pk")
+    assert Counter(np.concatenate([step.rows for step in steps]).tolist()) == dict.fromkeys(range(24), 1)
+
+
+def test_spread_takes_pictures_of_unknown_cameras_for_those_of_one_more() -> None:
+    of = pool([(0, label, -1 if n < 3 else 0, 0, -1) for label in range(3) for n in range(4)])
+    for step in plan(of, options=recipe.Batches(cameras="spread")).epoch(0, 0, "pk"):
+        assert {tuple(sorted(of.camera[rows])) for rows in blocks(step)[0]} == {(-1, 0)}
+
+
 @given(SIZES, st.integers(1, 4))
 def test_an_epoch_shows_no_chunk_twice_and_leaves_fewer_than_p_identities(sizes: list[int], instances: int) -> None:
     of = pool(people(sizes))
@@ -238,8 +250,11 @@ def test_an_epoch_is_a_function_of_seed_stage_and_epoch_in_any_order_of_calls(ca
     found = {call: one.epoch(*call, "pk") for call in calls}
     for call, steps in found.items():
         assert same(steps, plan(of, order=order).epoch(*call, "pk"))
-    distinct = [np.concatenate([step.rows for step in steps]).tolist() for steps in found.values()]
-    assert all(a != b for place, a in enumerate(distinct) for b in distinct[:place])
+    for distinct in (
+        [np.concatenate([step.rows for step in steps]).tolist() for steps in found.values()],
+        [np.concatenate([of.label[step.rows] for step in steps]).tolist() for steps in found.values()],
+    ):
+        assert all(a != b for place, a in enumerate(distinct) for b in distinct[:place])
 
 
 @pytest.mark.parametrize("sampling", ["pk", "shuffle"])
@@ -281,6 +296,14 @@ def test_shares_part_the_batch_and_keep_identities_whole(sampling: Sampling, wor
     assert sum(map(len, owners)) == len(set.union(*owners)) == 6
 
 
+def test_shares_of_identities_follow_each_other() -> None:
+    step = Step(np.arange(100, 116), Layout(("day", "night"), 4, 2))
+    assert [batches.share(step, rank, 2)[0].tolist() for rank in range(2)] == [
+        [0, 1, 2, 3, 8, 9, 10, 11],
+        [4, 5, 6, 7, 12, 13, 14, 15],
+    ]
+
+
 def test_shares_of_a_shuffled_batch_follow_each_other() -> None:
     step = Step(np.arange(10, 16), None)
     assert [batches.share(step, rank, 3)[0].tolist() for rank in range(3)] == [[0, 1], [2, 3], [4, 5]]
@@ -310,6 +333,13 @@ def test_parts_follow_each_other_as_the_recipe_says(name: str, sampling: Samplin
     steps = plan(of, Needs(sampling, 3, 2, batch=6), order=order).epoch(0, epoch, sampling)
     assert all(len(set(of.domain[step.rows])) == 1 for step in steps)
     assert "".join(str(of.domain[step.rows[0]]) for step in steps) == turns
+
+
+def test_parts_of_one_shape_are_not_drawn_alike() -> None:
+    of = pool([row for domain in range(3) for row in people([2] * 12, domain)])
+    steps = plan(of, order=recipe.Order(how="alternate")).epoch(0, 0, "pk")
+    drawn = [[of.label[step.rows].tolist() for step in steps[part::3]] for part in range(3)]
+    assert len({str(labels) for labels in drawn}) == 3
 
 
 def test_the_part_that_comes_round_again_is_shuffled_afresh() -> None:

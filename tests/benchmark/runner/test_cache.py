@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -261,6 +263,25 @@ def test_a_folder_that_cannot_be_written_is_one_line(small: Manifest, tmp_path: 
     (tmp_path / "file").write_text("in the way")
     with mistake(tmp_path / "file", "cannot keep decoded pictures"):
         opened(small, tmp_path / "file" / "cache")
+
+
+def test_who_comes_second_waits_and_decodes_nothing(small: Manifest, tmp_path: Path) -> None:
+    begun, go_on, second = threading.Event(), threading.Event(), Counting()
+
+    def first(function: Callable[[Any], Any], shards: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+        begun.set()
+        assert go_on.wait(60)
+        yield from executors.serial(function, shards)
+
+    with ThreadPoolExecutor(2) as threads:
+        one = threads.submit(opened, small, tmp_path, first)
+        assert begun.wait(60)
+        two = threads.submit(opened, small, tmp_path, second)
+        time.sleep(0.2)
+        assert not two.done()
+        go_on.set()
+        assert np.array_equal(one.result(60).pixels, two.result(60).pixels)
+    assert second.done == 0
 
 
 def test_processes_give_the_same_bytes(small: Manifest, tmp_path: Path) -> None:

@@ -44,7 +44,9 @@ def test_who_is_trained_on_and_tested_is_refused_in_any_part(set_of: Path, tmp_p
     )
     bound = job.settings.data | {"day": tmp_path / "day.parquet"}
     job = replace(job, settings=job.settings.model_copy(update={"data": bound}))
-    with pytest.raises(UserError, match=r"^day: 8 identities \(such as painted/2\) trained on and in \[query\] of plan$"):
+    with pytest.raises(
+        UserError, match=r"^day: 8 identities \(such as painted/2\) trained on and in \[query\] of plan$"
+    ):
         gather(job)
 
 

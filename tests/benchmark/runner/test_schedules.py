@@ -31,8 +31,10 @@ def test_a_cosine_is_the_published_one_of_transreid() -> None:
 
 
 def test_by_epoch_nothing_moves_within_one_and_by_step_all_of_it_does() -> None:
-    for make in (lambda by: schedules.steps((8,), warmup=4, by=by), lambda by: schedules.cosine(warmup=4, by=by)):
-        epoch, step = make("epoch"), make("step")
+    for epoch, step in (
+        (schedules.steps((8,), warmup=4), schedules.steps((8,), warmup=4, by="step")),
+        (schedules.cosine(warmup=4), schedules.cosine(warmup=4, by="step")),
+    ):
         assert len({epoch(at(2, part, epochs=12)) for part in range(10)}) == 1
         rising = [step(at(2, part, epochs=12)) for part in range(10)]
         assert rising == sorted(set(rising))

@@ -101,7 +101,7 @@ def test_every_other_recipe_is_compared_with_the_first(done: tuple[Path, str]) -
                 assert row[key] == getattr(own, key), key
             assert row["matched_seeds"] == [0, 1, 2, 3, 4]
             assert row["p_holm"] == pytest.approx(2 * low if largest[name] == low else max(2 * low, high))
-            assert row["detectable"] == pytest.approx(differences.detectable(own))
+            assert row["detectable"] == pytest.approx(differences.detectable(own.se, own.df))
             assert row["run_ids"] == [results.read(out / name / f"s{seed}").run["run_id"] for seed in range(5)]
     assert rows["good", "mAP"]["claim"] == "better"
     assert rows["alike", "mAP"]["claim"] == ""

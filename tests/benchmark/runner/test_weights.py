@@ -3,6 +3,7 @@
 import hashlib
 import pickle
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 import torch
@@ -16,7 +17,9 @@ torch.set_num_threads(1)
 
 
 class Small(nn.Module):
-    facts = {"backbone": "small"}  # noqa: RUF012
+    """A network of one layer."""
+
+    facts = MappingProxyType({"backbone": "small"})
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,6 +88,8 @@ def test_files_of_others_say_nothing_of_themselves_and_are_hashed_all_the_same(t
 
 
 class Trap:
+    """What a pickle would run."""
+
     def __reduce__(self) -> tuple[object, ...]:
         return (Path.touch, (Path("sprung"),))
 

@@ -1,10 +1,10 @@
-"""A toy to train: a small network in float64 without batch statistics, its pictures made of numbers, its batches drawn."""
+"""A toy to train: a small network in float64 without batch statistics, and pictures made of numbers."""
 
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -23,6 +23,8 @@ from benchmark.runner.recipe import Loop
 PEOPLE, EACH, P, K = 24, 8, 8, 4
 SHAPE = (3, 4, 2)
 TIMES = ("images_per_s", "waited")
+
+Kind = TypeVar("Kind", bound="Toy")
 
 LABEL = torch.arange(PEOPLE).repeat_interleave(EACH)
 
@@ -71,7 +73,7 @@ class Pictures:
             yield self.batch(torch.from_numpy(steps[number].rows[places]), layout, images)
 
     def plain(self) -> Iterator[Batch]:
-        for rows in torch.arange(len(LABEL)).split(32):
+        for rows in torch.split(torch.arange(len(LABEL)), 32):
             yield self.batch(rows, None, True)
 
     def batch(self, rows: Tensor, layout: Layout | None, images: bool) -> Batch:
@@ -82,6 +84,8 @@ class Pictures:
 
 class Toy(Method):
     """A network with a bias that it froze itself, a head, and triplets that are mined over all processes."""
+
+    backbone: nn.Sequential
 
     def __init__(self, drop: float = 0.0, norm: bool = False) -> None:
         super().__init__()
@@ -123,8 +127,13 @@ def batch_hard(found: Tensor, label: Tensor) -> Tensor:
     return functional.relu(positive - negative + 0.3).mean()
 
 
-def toy(kind: type[Toy] = Toy, **options: Any) -> Toy:  # noqa: ANN401
+def toy(**options: Any) -> Toy:  # noqa: ANN401
     """Make a toy; its weights are the same every time."""
+    return make(Toy, **options)
+
+
+def make(kind: type[Kind], **options: Any) -> Kind:  # noqa: ANN401
+    """Make a toy of a kind."""
     torch.manual_seed(3)
     return kind(**options)
 
