@@ -27,7 +27,7 @@ TRAINED = (
 # What only the record of a training of ours can vouch for.
 RECORDED = (
     *("started_at", "train_s", "img_per_s", "peak_gpu_mb", "gpu_name", "n_gpus", "cudnn", "driver", "tf32"),
-    *("flagged", "flag_reason"),
+    *("flagged", "flag_reason", "notes"),
 )
 
 
@@ -149,7 +149,7 @@ def _training(folder: Path | None, facts: Mapping[str, Any]) -> tuple[dict[str, 
 
 def _ended(record: Mapping[str, Any], begin: float, **state: str) -> dict[str, Any]:
     ended = {"ended_at": datetime.datetime.now(datetime.UTC).isoformat(), "eval_s": round(time.monotonic() - begin, 3)}
-    return results.run_record(**record, **ended, **state)
+    return results.run_record(**(dict(record) | ended | state))
 
 
 def _is_test(trials: Sequence[Lists]) -> bool:

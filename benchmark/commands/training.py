@@ -114,6 +114,9 @@ def _say_training(folder: Path) -> None:
     run = results.read(folder).run
     speed = f"{run['img_per_s']:.0f} pictures a second" if run["img_per_s"] else "no step"
     seen = f"{run['n_train_imgs']} pictures of {run['n_train_ids']} identities"
+    for note in (run["notes"] or "").split("; "):
+        if note:
+            typer.echo(f"note: {note}", err=True)
     say(f"  {run['epochs']} epochs in {run['train_s']:.1f} s, {speed}; {seen}")
     say(str(folder))
 

@@ -115,7 +115,11 @@ def shares(title: str, schemes: Sequence[tuple[str, Sequence[Level]]]) -> "Figur
     panels[0].set_ylim(-2, 102)
     handles = {text: handle for axes in panels for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)}
     made.legend(
-        *(handles.values(), handles.keys()), loc="outside lower center", ncols=2 * len(schemes), fontsize=style.SMALL, frameon=False
+        *(handles.values(), handles.keys()),
+        loc="outside lower center",
+        ncols=2 * len(schemes),
+        fontsize=style.SMALL,
+        frameon=False,
     )
     return made
 

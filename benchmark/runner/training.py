@@ -67,7 +67,7 @@ def train(job: Job, group: Group | None = None) -> Path:
         )
         ready.loader.close()
         if group.first:
-            _leave(job, ready, record, outcome)
+            _leave(job, ready, record, outcome, materials.notes)
     return job.out
 
 
@@ -215,7 +215,7 @@ def _write_run(job: Job, record: dict[str, Any], status: str, **said: str) -> No
     results.write(results.Bundle(results.run_record(**record, **ended, status=status, **said)), job.out)
 
 
-def _leave(job: Job, ready: Prepared, record: dict[str, Any], outcome: Outcome) -> None:
+def _leave(job: Job, ready: Prepared, record: dict[str, Any], outcome: Outcome, notes: tuple[str, ...]) -> None:
     """Write the weights, and what whoever embeds with them must know; the record comes last."""
     weights = encode({name: value.contiguous() for name, value in ready.method.state_dict().items()})
     config = json.loads(record["config_json"]) | {"seed": job.seed, "domains": dict(ready.world.identities)}
@@ -225,6 +225,7 @@ def _leave(job: Job, ready: Prepared, record: dict[str, Any], outcome: Outcome) 
         "model.safetensors": weights,
     }
     facts = record | _measured(job, ready, outcome) | dict(ready.method.facts)
+    facts["notes"] = "; ".join((*notes, *ready.plan.notes, *outcome.notes)) or None
     facts["status"] = "partial"  # trained, not tested
     results.write(results.Bundle(results.run_record(**facts)), job.out, files)
     begun = durable.read_json(job.out / RECORD)

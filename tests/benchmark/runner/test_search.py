@@ -136,9 +136,7 @@ def test_no_picture_at_all_is_asked_for(folders: tuple[Path, Path]) -> None:
         find(*folders, first=0)
 
 
-def test_tables_for_people_and_programs_agree_and_a_sheet_shows_them(
-    folders: tuple[Path, Path], tmp_path: Path
-) -> None:
+def test_tables_and_sheet_say_the_same(folders: tuple[Path, Path], tmp_path: Path) -> None:
     found = find(*folders, first=12)
     parquet, text, picture = search.write(found, tmp_path / "out")
     table = pq.read_table(parquet)
