@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,7 +165,7 @@ def _stages(lines: Sequence[Line]) -> list[slice]:
     return [slice(first, last) for first, last in pairwise([*begins, len(lines)])]
 
 
-def _legend(axes: "Axes", place: str = "upper right") -> None:
+def _legend(axes: "Axes", place: Literal["upper right", "best"] = "upper right") -> None:
     legend = axes.legend(fontsize=style.SMALL, frameon=False, ncols=2, loc=place)
     style.literal(legend.get_texts())
 

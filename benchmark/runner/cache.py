@@ -233,7 +233,8 @@ def _known(place: _Place) -> dict[str, Mapping[str, Any]]:
     """Collect what is recorded of shards, by a finished cache or by one that was killed; hashes decide what holds."""
     found: dict[str, Mapping[str, Any]] = {}
     with suppress(OSError, ValueError, KeyError, TypeError):
-        found |= json.loads((place.folder / _RECORD).read_bytes())["shards"]
+        record = json.loads((place.folder / _RECORD).read_bytes())
+        found |= record["shards"] if record["key"] == place.key else {}
     try:
         found |= place.ledger.done()
     except UserError:  # a damaged record

@@ -121,6 +121,8 @@ def search(queries: Pictures, gallery: Pictures, first: int, metric: str = "cosi
         scores[part] = np.take_along_axis(block, rows[part], axis=1)
     asked = np.repeat(np.arange(source.queries), depth)
     far = source.distances(scores.ravel(), asked).reshape(rows.shape)
+    # One picture's cosine with its copy is now and then rounded to more than 1.
+    far = np.maximum(far, 0) if metric == "cosine" else far
     return Found(queries, gallery, np.where(np.isinf(scores), -1, rows), np.asarray(far, np.float32))
 
 
@@ -149,9 +151,13 @@ def _strip(found: Found, query: int) -> Strip:
     cells = [Cell(_shown(found.queries, query), "query")]
     for place, row in enumerate(found.rows[query, :SHOWN].tolist()):
         if row >= 0:
-            caption = f"{place + 1}   {found.distances[query, place]:.3g}"
+            caption = f"{place + 1}   {_short(float(found.distances[query, place]))}"
             cells.append(Cell(_shown(found.gallery, row), caption))
     return Strip(_label(found.queries.paths[query]), cells)
+
+
+def _short(distance: float) -> str:
+    return f"{distance:.3f}" if abs(distance) < 10 else f"{distance:.4g}"
 
 
 def _label(path: str) -> str:

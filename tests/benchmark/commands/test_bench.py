@@ -9,6 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+import luxreid
 from benchmark import durable, features, ledger, manifest, results
 from benchmark.commands import bench
 from benchmark.errors import UserError
@@ -25,7 +26,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture(scope="module")
 def app() -> typer.Typer:
-    return bench.commands()
+    return bench.commands(luxreid.METHODS, luxreid.RECIPES)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
 
+import luxreid
 from benchmark import bundling, compare, protocol, results
 from benchmark.commands import bench
 from benchmark.errors import UserError
@@ -48,7 +49,9 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(sides: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.chdir(sides)
-    return lambda *words: CliRunner().invoke(bench.commands(), ["compare", *map(str, words)])
+    return lambda *words: CliRunner().invoke(
+        bench.commands(luxreid.METHODS, luxreid.RECIPES), ["compare", *map(str, words)]
+    )
 
 
 def good(result: Result) -> str:

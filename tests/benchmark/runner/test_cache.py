@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -205,7 +206,7 @@ FAULTS: dict[Callable[[Cache], None], int] = {
     _headless: 0,
     _gone: 4,
     _record_of_nonsense: 4,
-    _record_of_others: 0,
+    _record_of_others: 4,
     _record_of_another_shape: 4,
     _remains_of_nonsense: 4,
 }
@@ -223,6 +224,14 @@ def test_what_was_cut_or_changed_is_decoded_again_and_no_more_than_that(
     assert count.done == FAULTS[fault]
     assert (again.path / "pixels.npy").read_bytes() == before
     assert again.sums == sums
+    assert np.array_equal(again.pixels, slow(small, Image.Resampling.BICUBIC))
+
+
+def test_a_cache_under_the_name_of_another_is_not_taken_for_it(small: Manifest, tmp_path: Path) -> None:
+    one, other = opened(small, tmp_path), opened(small, tmp_path, resample="box")
+    shutil.rmtree(one.path)
+    other.path.rename(one.path)
+    again = opened(small, tmp_path)
     assert np.array_equal(again.pixels, slow(small, Image.Resampling.BICUBIC))
 
 

@@ -11,6 +11,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from benchmark import durable
 from benchmark.errors import UserError
 from benchmark.runner import checkpoint
 
@@ -48,7 +49,7 @@ def test_weights_come_back_from_both_kinds_of_file(tmp_path: Path) -> None:
 
 def test_weights_are_written_whatever_their_layout() -> None:
     twice = nn.Linear(2, 2)
-    tied = nn.ModuleDict({"one": twice, "two": twice, "last": nn.Conv2d(2, 2, 3).to(memory_format=torch.channels_last)})  # type: ignore[call-overload]
+    tied = nn.ModuleDict({"one": twice, "two": twice, "last": nn.Conv2d(2, 2, 3).to(memory_format=torch.channels_last)})
     own = tied.state_dict()
     assert same(safetensors.torch.load(checkpoint.encode(own)), own)
 
@@ -145,7 +146,7 @@ def test_a_checkpoint_comes_back_and_the_older_one_goes(tmp_path: Path) -> None:
 def test_an_older_checkpoint_stands_until_the_newer_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kill between any two files of a checkpoint leaves the one before it."""
     saved(tmp_path)
-    write = checkpoint.durable.write_bytes
+    write = durable.write_bytes
     for files in range(3):
         left = iter(range(files))
 
@@ -154,9 +155,10 @@ def test_an_older_checkpoint_stands_until_the_newer_is_whole(tmp_path: Path, mon
                 raise KeyboardInterrupt
             write(path, data)
 
-        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-            patched.setattr(checkpoint.durable, "write_bytes", stop)
-            saved(tmp_path, steps=20, saves=4)
+        with monkeypatch.context() as patched:
+            patched.setattr(durable, "write_bytes", stop)
+            with pytest.raises(KeyboardInterrupt):
+                saved(tmp_path, steps=20, saves=4)
         found = checkpoint.newest(tmp_path)
         assert found is not None
         assert found.place == PLACE
@@ -200,7 +202,7 @@ def test_a_state_with_code_is_refused_even_with_its_hash(tmp_path: Path) -> None
     path, record = tmp_path / "000000012-000003.pt", tmp_path / "000000012-000003.json"
     torch.save({"optimisers": Evil(tmp_path / "touched")}, path)
     changed = json.loads(record.read_text())
-    changed["files"][path.name] = checkpoint.durable.sha256(path.read_bytes())
+    changed["files"][path.name] = durable.sha256(path.read_bytes())
     record.write_text(json.dumps(changed))
     with pytest.raises(UserError, match="refused: only safetensors"):
         checkpoint.newest(tmp_path)
