@@ -114,8 +114,13 @@ def shares(title: str, schemes: Sequence[tuple[str, Sequence[Level]]]) -> "Figur
     panels[0].set_ylabel("activation inside the person mask, in %", fontsize=style.SMALL)
     panels[0].set_ylim(-2, 102)
     named = {text: handle for axes in panels for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)}
-    place, columns = "outside lower center", 2 * len(schemes)
-    made.legend(named.values(), named.keys(), loc=place, ncols=columns, fontsize=style.SMALL, frameon=False)
+    made.legend(
+        *(list(named.values()), list(named)),
+        loc="outside lower center",
+        ncols=2 * len(schemes),
+        fontsize=style.SMALL,
+        frameon=False,
+    )
     return made
 
 

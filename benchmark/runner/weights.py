@@ -35,8 +35,8 @@ def find(pretrained: str, backbone: str, folder: Path) -> Path:
     if not path.exists():
         raise UserError(
             f'pretrained = "street": there is no {path}; two commands make it: `luxreid synth street --preset pretrain '
-            f"--out pretrain` and `luxreid bench pretrain --data street-pretrain=pretrain/day.parquet --recipe "
-            f"street-pretrain --set config.backbone={backbone}`"
+            f"--out pretrain` and `luxreid bench pretrain --data pretrain/day.parquet --recipe street-pretrain "
+            f"--set config.backbone={backbone}`"
         )
     return path
 

@@ -26,7 +26,9 @@ def build(config: Config, world: World) -> "Colours":
 
 
 class Colours(Method):
-    """One convolution, a mean, a head a domain."""
+    """Two convolutions, means, a head a domain."""
+
+    backbone: nn.Module
 
     def __init__(self, config: Config, world: World) -> None:
         super().__init__()

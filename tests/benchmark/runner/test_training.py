@@ -11,6 +11,7 @@ import torch
 from benchmark import features, ledger, manifest, results
 from benchmark.errors import UserError
 from benchmark.runner import extract, loop, pretraining, run, training
+from benchmark.runner.interfaces import Context
 from tests.benchmark.runner import painted
 
 CPU = torch.device("cpu")
@@ -178,7 +179,7 @@ def test_a_mirror_image_is_added_where_the_method_asks(set_of: Path, tmp_path: P
     assert results.read(tmp_path / "run").run["flip_tta"]
     pixels = torch.rand(3, 3, 16, 8)
     nothing = torch.zeros(3, dtype=torch.long)
-    known = extract.Context(nothing, nothing, nothing)
+    known = Context(nothing, nothing, nothing)
     with torch.no_grad():
         both = extract.vectors(trained.method, pixels, known, trained.how)
         mirrored = extract.vectors(trained.method, pixels.flip(3), known, trained.how)
