@@ -69,10 +69,17 @@ class Plan:
         self._known: dict[Sampling, list[_Part]] = {}
         self.require(needs.sampling)
 
-    def require(self, sampling: Sampling) -> None:
-        """Refuse a sampling that the training pictures do not allow, and note what it leaves out."""
+    def require(self, sampling: Sampling, epochs: int | None = None) -> None:
+        """Refuse a stage whose sampling the pictures do not allow, or whose epochs end before a part has its turn."""
         if sampling not in self._known:
             self._known[sampling] = [self._part(rows, where, sampling) for where, rows in self._sources()]
+        by_epoch = self.order.how == "pretrain-finetune" or (self.order.how, self.order.by) == ("alternate", "epoch")
+        before, last = sum(self.counts[: len(self.pool.sources) - 1]), self.pool.sources[-1]
+        if by_epoch and epochs is not None and epochs <= before:
+            raise UserError(
+                f"order.counts: {count(before, 'epoch')} come before those of {last.name}, and the stage ends after "
+                f"{epochs}; give it more epochs"
+            )
 
     def epoch(self, stage: int, epoch: int, sampling: Sampling) -> list[Step]:
         """Give the batches of one epoch; `epoch` counts within its stage."""

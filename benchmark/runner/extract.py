@@ -1,6 +1,8 @@
 """Vectors of pictures by a trained method: one pass, no labels seen."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -16,11 +18,12 @@ from benchmark.errors import UserError
 from benchmark.features import Features
 from benchmark.manifest import Manifest
 from benchmark.progress import track
-from benchmark.runner import cache, checkpoint, precision
+from benchmark.runner import augment, cache, checkpoint, precision
 from benchmark.runner.interfaces import Context, Method, Triple, World
 from benchmark.runner.job import RECORD, SCHEMA, require_shape
 
 ROWS = 256  # pictures that are embedded together
+AHEAD = 2  # such blocks that are made ready before they are asked for
 
 
 @dataclass(frozen=True)
@@ -101,23 +104,36 @@ def features(
 @torch.no_grad()
 def embed(method: Method, kept: cache.Cache, manifest: Manifest, how: How) -> NDArray[np.float32]:
     """Give one vector a picture, in the manifest's order."""
-    training = method.training
+    training, device = method.training, next(method.parameters()).device
+    known = [torch.from_numpy(column).to(device) for column in context(manifest, how, method)]
     method.eval()
-    device = next(method.parameters()).device
-    blocks = list(range(0, len(manifest), ROWS))
-    parts = [
-        _vectors(method, kept, rows, known, how, device)
-        for rows, known in track(_blocks(manifest, how, method), "embed", len(blocks))
-    ]
+    parts = []
+    for rows, pixels in track(_ahead(kept, len(manifest), device), "embed", -(-len(manifest) // ROWS)):
+        camera, modality, night = (column[rows] for column in known)
+        images = augment.unit(pixels.to(device, non_blocking=True))
+        parts.append(vectors(method, images, Context(camera, modality, night), how))
     method.train(training)
-    return np.concatenate(parts)
+    return np.asarray(torch.cat(parts).cpu().numpy(), np.float32)
 
 
-def _blocks(manifest: Manifest, how: How, method: Method) -> Iterator[tuple[NDArray[np.int64], tuple[Tensor, ...]]]:
-    known = context(manifest, how, method)
-    for start in range(0, len(manifest), ROWS):
-        rows = np.arange(start, min(start + ROWS, len(manifest)))
-        yield rows, tuple(torch.from_numpy(column[rows]) for column in known)
+def _ahead(kept: cache.Cache, count: int, device: torch.device) -> Iterator[tuple[slice, Tensor]]:
+    """Gather blocks of pictures, one ahead of whoever embeds them."""
+    blocks = [slice(start, min(start + ROWS, count)) for start in range(0, count, ROWS)]
+    with ThreadPoolExecutor(1, thread_name_prefix="extract") as thread:
+        waiting = deque(thread.submit(_gathered, kept, block, device) for block in blocks[:AHEAD])
+        for place, block in enumerate(blocks):
+            pixels = waiting.popleft().result()
+            if place + AHEAD < len(blocks):
+                waiting.append(thread.submit(_gathered, kept, blocks[place + AHEAD], device))
+            yield block, pixels
+
+
+def _gathered(kept: cache.Cache, block: slice, device: torch.device) -> Tensor:
+    rows = np.arange(block.start, block.stop)
+    shape = (len(rows), *kept.pixels.shape[1:])
+    buffer = torch.empty(shape, dtype=torch.uint8, pin_memory=device.type == "cuda")
+    kept.gather(rows, buffer.numpy())
+    return buffer
 
 
 def context(manifest: Manifest, how: How, method: Method) -> tuple[NDArray[np.int64], ...]:
@@ -137,20 +153,6 @@ def context(manifest: Manifest, how: How, method: Method) -> tuple[NDArray[np.in
     return camera, modality, np.select([time == "night", time == "day"], [1, 0], -1).astype(np.int64)
 
 
-def _vectors(
-    method: Method,
-    kept: cache.Cache,
-    rows: NDArray[np.int64],
-    known: tuple[Tensor, ...],
-    how: How,
-    device: torch.device,
-) -> NDArray[np.float32]:
-    pixels = torch.from_numpy(kept.gather(rows)).to(device).permute(0, 3, 1, 2).float() / 255
-    camera, modality, night = (column.to(device) for column in known)
-    made = vectors(method, pixels, Context(camera, modality, night), how)
-    return made.cpu().numpy().astype(np.float32)
-
-
 def vectors(method: Method, pixels: Tensor, known: Context, how: How) -> Tensor:
     """Embed pictures in [0, 1], and add the vectors of their mirror images where the method asks for it."""
     total = _one(method, pixels, known, how)
@@ -158,8 +160,8 @@ def vectors(method: Method, pixels: Tensor, known: Context, how: How) -> Tensor:
 
 
 def _one(method: Method, pixels: Tensor, known: Context, how: How) -> Tensor:
-    mean, std = (torch.tensor(part, device=pixels.device).reshape(3, 1, 1) for part in how.normalise)
     views = dict.fromkeys(method.needs.views, pixels)
     with precision.autocast(how.precision, pixels.device):
-        made = method.embed((pixels - mean) / std, Context(known.camera, known.modality, known.night, views))
+        images = augment.normalised(pixels, how.normalise)  # by the very code that a training uses
+        made = method.embed(images, Context(known.camera, known.modality, known.night, views))
     return made.float()

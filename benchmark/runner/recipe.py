@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from benchmark import config
@@ -103,6 +103,15 @@ class Augment(Strict):
     """How often a picture becomes grey."""
     exchange: _Share = 0.0
     """How often one channel stands for all three (CAJ)."""
+
+    @field_validator("erase_area", "erase_aspect")
+    @classmethod
+    def _in_order(cls, ends: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < ends[0] <= ends[1]:
+            raise _refusal(
+                f"no range goes from {ends[0]:g} to {ends[1]:g}; both above 0, the smaller first"
+            )
+        return ends
 
 
 class Loop(Strict):

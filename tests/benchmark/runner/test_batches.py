@@ -360,6 +360,13 @@ def test_a_method_is_asked_what_the_recipe_leaves_open() -> None:
     assert len(plan(of, options=recipe.Batches(batch=7)).epoch(0, 0, "shuffle")[0].rows) == 7
 
 
+def test_a_stage_that_reaches_every_part_is_allowed() -> None:
+    plan(BOTH, order=recipe.Order(how="pretrain-finetune", counts=(4,))).require("pk", 5)
+    plan(BOTH, order=recipe.Order(how="alternate", by="epoch", counts=(3, 9))).require("pk", 4)
+    plan(BOTH, order=recipe.Order(how="alternate", counts=(3, 9))).require("pk", 1)
+    plan(BOTH).require("pk", 1)
+
+
 def test_who_is_in_one_half_only_is_left_out_and_counted() -> None:
     of = pool([*halves([(2, 2), (2, 0), (1, 3), (0, 1), (4, 4)]), (0, 0, 0, 0, -1)], ("visible", "infrared"))
     made = plan(of, Needs("pk-pairs", 3, 2), recipe.Batches(halves="time"))
@@ -373,6 +380,7 @@ def test_who_is_in_one_half_only_is_left_out_and_counted() -> None:
 
 
 PAIRED = Needs("pk-pairs", 3, 2)
+BOTH = pool(people([4] * 5) + people([4] * 5, domain=1))
 DARK = [(0, label, -1, 0, 1) for label in range(5)]
 REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "fewer identities than P": (
@@ -408,6 +416,14 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "a sampling that only a later stage wants": (
         lambda: plan(pool(people([1, 1, 1]))).epoch(1, 0, "shuffle"),
         "training: 3 pictures, a batch takes 4; set batches.batch to 3 or less",
+    ),
+    "too few epochs for the last part": (
+        lambda: plan(BOTH, order=recipe.Order(how="pretrain-finetune", counts=(4,))).require("pk", 4),
+        "order.counts: 4 epochs come before those of set1, and the stage ends after 4; give it more epochs",
+    ),
+    "too few epochs for its turn": (
+        lambda: plan(BOTH, order=recipe.Order(how="alternate", by="epoch", counts=(3, 9))).require("pk", 2),
+        "order.counts: 3 epochs come before those of set1, and the stage ends after 2; give it more epochs",
     ),
     "processes that part an identity": (
         lambda: batches.share(Step(np.arange(6), Layout(("all",), 3, 2)), 0, 2),

@@ -36,6 +36,8 @@ def test_domains_are_called_as_their_data_unless_they_have_a_name(tmp_path: Path
         (TWO + "[batches]\nidentites = 4\n", "unknown key 'batches.identites'"),
         (TWO + "[augment]\nflip = 1.5\n", "augment.flip"),
         (TWO + "[loop]\nema = 1.0\n", "loop.ema"),
+        (TWO + "[augment]\nerase_area = [0.4, 0.02]\n", "no range goes from 0.4 to 0.02"),
+        (TWO + "[augment]\nerase_aspect = [0.0, 3.0]\n", "no range goes from 0 to 3"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
