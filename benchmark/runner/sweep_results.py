@@ -72,7 +72,7 @@ class Found:
 
     reached: tuple[Reached, ...]
     compared: Mapping[str, Comparison]  # of whole lists only; p_holm and claim are corrected for the recipes
-    notes: tuple[str, ...]  # who is not compared, and why
+    notes: tuple[str, ...]  # who is not compared, and why; which runs are broken
 
 
 def gather(recipes: Mapping[str, Sequence[Path]], flips: int = differences.FLIPS) -> Found:
@@ -87,7 +87,8 @@ def gather(recipes: Mapping[str, Sequence[Path]], flips: int = differences.FLIPS
                 compared[other.name] = _whole_lists(recipes[other.name], recipes[first], flips)
             except UserError as error:
                 notes.append(f"{other.name} is not compared with {first}: {error}")
-    return Found(tuple(reached), _corrected(compared), tuple(notes))
+    notes += [note for one in compared.values() for side in (one.a, one.b) for note in side.notes]
+    return Found(tuple(reached), _corrected(compared), tuple(dict.fromkeys(notes)))
 
 
 def rows(found: Found) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from benchmark import compare, compare_table, results, sides
+from benchmark import compare, compare_table, differences, results, sides
 from benchmark.compare import Comparison, Line
 from benchmark.lists import hash_table
 from benchmark.results import Bundle
@@ -206,6 +206,8 @@ def test_with_five_seeds_that_agree_better_is_said(five: tuple[Path, Path], foun
     assert "(sd_seeds)" in text
     assert "sd_trials" not in text
     assert "(icc)" in text
+    least = 100 * differences.detectable(line(found).found.se, line(found).found.df)
+    assert f"a true difference of {least:.2f} points of mAP would be found in 4 of 5 such comparisons" in text
 
 
 def test_fewer_seeds_only_describe(five: tuple[Path, Path], tmp_path: Path) -> None:
@@ -407,6 +409,7 @@ def test_too_few_people_are_said_to_be_too_few(tmp_path: Path, monkeypatch: pyte
     a, b = write(tmp_path / "a", 2.0, range(5)), write(tmp_path / "b", 1.0, range(5))
     found = compare.compare(a, b)
     assert "n too small, 12 identities" in compare_table.sentence(found)
+    assert "would be found" not in shown(found)
     assert {one.claim for one in found.lines} == {""}
 
 

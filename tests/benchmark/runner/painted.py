@@ -1,4 +1,4 @@
-"""A little set on disk: people who differ by colour, before cameras that differ by light; half of them are trained on."""
+"""A little set on disk: people differ by colour, cameras by light; half of the people are trained on."""
 
 import json
 from pathlib import Path

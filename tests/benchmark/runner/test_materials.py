@@ -8,6 +8,7 @@ import pytest
 from benchmark import manifest
 from benchmark.errors import UserError
 from benchmark.runner import leaks, weights
+from benchmark.runner.interfaces import World
 from benchmark.runner.materials import gather
 from tests.benchmark.runner import colours, painted
 
@@ -56,7 +57,7 @@ def test_a_backbone_that_saw_the_tested_people_is_refused(set_of: Path, tmp_path
     network = colours.build(colours.Config(), _world())
     for people, refused in ((["painted/2", "painted/1"], True), (["painted/1", "elsewhere/2"], False)):
         names = [leaks.digest(space, int(pid)) for space, _, pid in (one.partition("/") for one in people)]
-        weights.write(tmp_path / "w.safetensors", network.backbone, ["a"], "r", people="\n".join(names))  # type: ignore[arg-type]
+        weights.write(tmp_path / "w.safetensors", network.backbone, ["a"], "r", people="\n".join(names))
         if refused:
             with pytest.raises(UserError, match=r"was trained on 1 identity \(such as painted/2\) of \[query\]"):
                 leaks.refuse_pretrained(tmp_path / "w.safetensors", lists)
@@ -73,5 +74,5 @@ def test_a_name_without_a_manifest_and_a_part_without_people_are_refused(set_of:
         gather(painted.job(tmp_path, set_of, test=""))
 
 
-def _world() -> colours.World:
-    return colours.World({"painted": 8}, 3, ("visible",), (16, 8))
+def _world() -> World:
+    return World({"painted": 8}, 3, ("visible",), (16, 8))

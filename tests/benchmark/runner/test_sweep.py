@@ -198,6 +198,15 @@ def test_where_the_first_recipe_failed_nothing_is_compared(tmp_path: Path) -> No
     assert len(cells(said, "other")) == 1
 
 
+def test_a_run_whose_vectors_could_not_be_scored_is_named_once(tmp_path: Path) -> None:
+    jobs = pretend.jobs(tmp_path, 1, {"plain": {}, "other": {}, "alike": {}})
+    swept(jobs, tmp_path)
+    broken = results.read(jobs[0].out)
+    results.write(results.Bundle(broken.run | {"n_nonfinite_q": 2}, broken.tables), jobs[0].out)
+    said = swept(jobs, tmp_path)
+    assert said.count(f"{jobs[0].out}: 2 vectors could not be scored") == 1
+
+
 @pytest.mark.slow
 def test_workers_have_a_device_each_and_one_that_dies_costs_no_other_run(tmp_path: Path) -> None:
     recipes: dict[str, dict[str, object]] = {"plain": {"seconds": 0.5}, "other": {"seconds": 0.5, "fault at": 1}}

@@ -142,7 +142,7 @@ def test_another_training_or_anything_else_is_not_overwritten(set_of: Path, tmp_
     before = (job.out / "model.safetensors").read_bytes()
     other = painted.job(tmp_path, set_of, config={"rate": 0.02})
     for changed in (other, replace(job, seed=1)):
-        with pytest.raises(UserError, match="holds another training .* --again"):
+        with pytest.raises(UserError, match=r"holds another training .* --again"):
             training.train(changed)
     assert (job.out / "model.safetensors").read_bytes() == before
     (job.out / "mine.txt").write_text("kept")
