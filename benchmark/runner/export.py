@@ -126,8 +126,9 @@ def _onnx_model(network: Embedding) -> Any:  # noqa: ANN401
             verbose=False,
         )
     model = program.model_proto
-    for node in (*model.graph.node, *(node for function in model.functions for node in function.node)):
-        del node.metadata_props[:]  # where on this machine the code lies that made it
+    # What torch notes beside the graph: every parameter there ever was, and where on this machine the code lies.
+    for part in (model.graph, *model.graph.node, *(node for function in model.functions for node in function.node)):
+        del part.metadata_props[:]
     return model
 
 

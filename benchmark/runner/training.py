@@ -77,6 +77,8 @@ def prepare(job: Job, materials: Materials, group: Group) -> Prepared:
     world = rows.world(job.recipe.size, materials.object, job.settings.weights)
     method = build(job.module, job.config(), world, job.seed)
     plan = Plan(rows, job.recipe.batches, job.recipe.order, method.needs, job.seed)
+    for stage in method.stages():  # a second stage that cannot be filled is said now, not hours later
+        plan.require(stage.sampling or method.needs.sampling, stage.epochs)
     caches = pictures(job, rows.pictures, group)
     loader = Loader(
         *(rows, caches, method.needs, job.recipe.augment, job.recipe.size, job.seed, group.device),

@@ -88,15 +88,23 @@ def test_a_folder_that_is_searched_in_itself_finds_no_picture_by_itself(folders:
     assert {counts[query] for query in inside} == {number - 1}
 
 
+def test_a_folder_of_another_name_holds_the_same_pictures(folders: tuple[Path, Path]) -> None:
+    _, gallery = folders
+    (gallery.parent / "alias").symlink_to(gallery)
+    for one, other in ((gallery, gallery.parent / "alias"), (gallery.parent / "alias", gallery)):
+        assert all(row["query"] != row["path"] for row in find(one, other, first=50).table().to_pylist())
+
+
 def test_one_picture_may_ask(folders: tuple[Path, Path]) -> None:
     rows = find(folders[0] / "1.png", folders[1], 1).table().to_pylist()
     assert [(row["query"], row["path"]) for row in rows] == [("1.png", "cam0/zz, again.png")]
 
 
 def test_equal_distances_go_by_path() -> None:
-    many = Pictures(Path("/g"), tuple("abcdef"), np.ones((6, 3), np.float32))
+    paths = tuple(f"{number:03d}" for number in range(200))
+    many = Pictures(Path("/g"), paths, np.tile(np.float32([[1, 1, 1], [1, 1, -1]]), (100, 1)))
     one = Pictures(Path("/q"), ("q",), np.ones((1, 3), np.float32))
-    assert search.search(one, many, 4).rows.tolist() == [[0, 1, 2, 3]]
+    assert search.search(one, many, 200).rows.tolist() == [[*range(0, 200, 2), *range(1, 200, 2)]]
 
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch, folders: tuple[Path, Path]) -> None:
