@@ -107,7 +107,7 @@ def shares(title: str, schemes: Sequence[tuple[str, Sequence[Level]]]) -> "Figur
     made = style.figure(4.6 * max(len(schemes), 1) + 0.4, 4.4, fill(title, 44 * max(len(schemes), 1)))
     panels = made.subplots(1, max(len(schemes), 1), squeeze=False, sharey=True).ravel()
     for axes, (name, levels) in zip(panels, schemes, strict=False):
-        _panel(axes, name, [level.known() for level in levels])
+        _panel(axes, name, levels)
     if not schemes:
         style.say(panels[0], "no masked query whose light was measured")
         return made
@@ -124,7 +124,10 @@ def shares(title: str, schemes: Sequence[tuple[str, Sequence[Level]]]) -> "Figur
     return made
 
 
-def _panel(axes: "Axes", name: str, levels: Sequence[Level]) -> None:
+def _panel(axes: "Axes", name: str, given: Sequence[Level]) -> None:
+    levels = [level.known() for level in given]
+    idle = sum(len(level.share) for level in given) - sum(len(level.share) for level in levels)
+    left = f"; left out: {count(idle, 'query', 'queries')} in which nothing is activated" if idle else ""
     spans = _spans(levels)
     for place, level in enumerate(levels):
         if len(level.share):
@@ -136,7 +139,7 @@ def _panel(axes: "Axes", name: str, levels: Sequence[Level]) -> None:
     )
     if any(not np.isnan(span.low) for span in spans):
         axes.fill_between([], [], color=style.BLUE, alpha=0.3, linewidth=0, label="95 % interval over identities")
-    style.plain(axes, name, "", "")
+    style.plain(axes, f"{name}{left}", "", "")
     axes.set_xticks(range(len(levels)), [_label(level) for level in levels])
     axes.set_xlim(-0.6, len(levels) - 0.4)
     axes.grid(axis="y", color=style.GREY, linewidth=0.4, alpha=0.6)
@@ -170,6 +173,6 @@ def _label(level: Level) -> str:
     if not len(level.share):
         return f"{fill(level.name, 12)}\nno query"
     people = len(np.unique(level.identities))
-    few = f"\nunder {MIN_IDENTITIES}: no interval" if people < MIN_IDENTITIES else ""
+    few = f"\nunder {MIN_IDENTITIES}:\nno interval" if people < MIN_IDENTITIES else ""
     found = said(float(level.share.mean()), float(level.area.mean()))
     return f"{fill(level.name, 12)}\n{found}\n{count(len(level.share), 'query', 'queries')}\n{people:,} id{few}"

@@ -106,7 +106,8 @@ class Stage:
     optimisers: tuple[torch.optim.Optimizer, ...]
     # Multiplies every group's own rate; a group that keeps its own time has a key `schedule` with such a function.
     schedule: Callable[[Moment], float]
-    trainable: tuple[nn.Module, ...]  # their parameters get gradients, all others none
+    # Their parameters get gradients, all others none; but what was frozen when the method was built stays frozen.
+    trainable: tuple[nn.Module, ...]
     in_train_mode: tuple[nn.Module, ...] | None = None  # default: what is trainable; all others are in eval mode
     sampling: Sampling | None = None  # where it differs from Needs: a second stage may want plain shuffling
     images: bool = True  # False: the stage learns from what `before_stage` kept and is given no pixels

@@ -105,10 +105,12 @@ def test_means_chance_and_intervals_stand_at_their_level() -> None:
     )
     drawn = [box.get_paths()[0].get_extents() for box in axes.collections if box.get_paths()]
     assert any(np.allclose([box.y0, box.y1], [100 * span.low, 100 * span.high], atol=0.5) for box in drawn)
+    title = axes.get_title(loc="left").replace("\n", " ")
+    assert title == "night600-light; left out: 3 queries in which nothing is activated"
     labels = [text.get_text() for text in axes.get_xticklabels()]
     assert labels[1] == "Medium\nno query"
     assert labels[0].startswith(f"Low\n{activation.said(known.share.mean(), known.area.mean())}\n77 queries\n40 id")
-    assert labels[2].endswith("20 queries\n10 id\nunder 30: no interval")
+    assert labels[2].endswith("20 queries\n10 id\nunder 30:\nno interval")
 
 
 def test_two_schemes_stand_side_by_side_and_are_drawn_again_alike(tmp_path: Path) -> None:

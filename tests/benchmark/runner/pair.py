@@ -31,6 +31,7 @@ class Long(Toy):
         return [Stage("all", EPOCHS, (self.adam(),), lambda at: 1 - at.step / 40, (self,))]
 
     def losses(self, batch: Batch, at: Moment) -> dict[str, Tensor]:
+        self.noted = self.get_buffer("own").clone()
         with torch.no_grad():
             self.get_buffer("own").add_(batch.images.double().mean())
             self.get_buffer("count").add_(int(batch.row[0]))
@@ -76,13 +77,14 @@ def missing(group: Group) -> list[Tensor | None]:
     return [one.grad for one in parameters]
 
 
-def stopped(group: Group, folder: Path) -> int:
-    """Say after how many steps a process stopped."""
+def stopped(group: Group, folder: Path) -> tuple[int, Tensor]:
+    """Say after how many steps a process stopped, and which buffer it had before the last."""
+    method = make(Asked)
     try:
-        fit(make(Asked), folder, group=group)
+        fit(method, folder, group=group)
     except Stopped as error:
-        return int(str(error).split()[2])
-    return -1
+        return int(str(error).split()[2]), method.noted
+    return -1, method.noted
 
 
 def main(out: Path) -> None:

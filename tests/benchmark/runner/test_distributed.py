@@ -103,7 +103,14 @@ def test_a_gradient_that_one_process_lacks_counts_as_zero_and_one_that_all_lack_
 
 @pytest.mark.slow
 def test_a_signal_to_one_process_stops_all_at_the_same_step(found: Found) -> None:
-    assert [one["stopped"] for one in found] == [10, 10]
+    assert [one["stopped"][0] for one in found] == [10, 10]
+
+
+@pytest.mark.slow
+def test_buffers_are_the_first_process_s_at_every_step(found: Found) -> None:
+    first, second = (one["stopped"][1] for one in found)
+    assert first.abs().sum() > 0
+    assert torch.equal(first, second)
 
 
 @pytest.mark.slow

@@ -102,7 +102,7 @@ def test_one_picture_may_ask(folders: tuple[Path, Path]) -> None:
 
 def test_equal_distances_go_by_path() -> None:
     paths = tuple(f"{number:03d}" for number in range(200))
-    many = Pictures(Path("/g"), paths, np.tile(np.float32([[1, 1, 1], [1, 1, -1]]), (100, 1)))
+    many = Pictures(Path("/g"), paths, np.tile(np.array([[1, 1, 1], [1, 1, -1]], np.float32), (100, 1)))
     one = Pictures(Path("/q"), ("q",), np.ones((1, 3), np.float32))
     assert search.search(one, many, 200).rows.tolist() == [[*range(0, 200, 2), *range(1, 200, 2)]]
 
