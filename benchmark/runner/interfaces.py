@@ -94,7 +94,8 @@ class Moment:
     epoch: int  # within the stage
     step: int  # within the stage
     epochs: int  # of the stage
-    steps_per_epoch: int
+    steps_per_epoch: int  # of this epoch: epochs may differ in length
+    place: int = 0  # within the epoch
 
 
 @dataclass(frozen=True)

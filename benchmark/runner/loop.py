@@ -136,7 +136,7 @@ class _Training:
         if not steps:
             raise UserError(f"stage {stage.name}, epoch {where.epoch}: no batch; the data has less than one")
         for batch in self.loader.epoch(steps, where.stage, where.epoch, where.step, images=stage.images):
-            at = Moment(stage.name, where.epoch, where.taken, stage.epochs, len(steps))
+            at = Moment(stage.name, where.epoch, where.taken, stage.epochs, len(steps), where.step)
             placed = self._placed(batch)
             if not speed:
                 speed.append(self._speed_up(placed, at))

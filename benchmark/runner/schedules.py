@@ -45,7 +45,7 @@ def cosine(floor: float = 0.0, *, warmup: float = 0, start: float = 0.01, by: By
 
 def time(at: Moment, by: By) -> float:
     """Say how many epochs have been, with the one that is now; by step: with the part of it that is done."""
-    return at.epoch + 1 if by == "epoch" else (at.step + 1) / at.steps_per_epoch
+    return at.epoch + (1 if by == "epoch" else (at.place + 1) / at.steps_per_epoch)
 
 
 def _risen(now: float, warmup: float, start: float) -> float:

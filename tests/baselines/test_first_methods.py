@@ -89,7 +89,7 @@ def test_bot_takes_other_optimisers_and_schedules(name: str, kind: str) -> None:
     (stage,) = small(optimiser=name, schedule="cosine", by="step", warmup=2.0, epochs=7).stages()
     assert type(stage.optimisers[0]).__name__ == kind
     assert stage.epochs == 7
-    rates = [stage.schedule(Moment("train", step // 10, step, 7, 10)) for step in range(70)]
+    rates = [stage.schedule(Moment("train", step // 10, step, 7, 10, step % 10)) for step in range(70)]
     assert rates[0] < rates[10] < rates[20]
     assert rates[69] == pytest.approx(0, abs=1e-9)
 

@@ -57,7 +57,7 @@ def moments(epochs: int = 4) -> Iterator[tuple[Moment, Batch]]:
     for epoch in range(epochs):
         steps = plan.epoch(0, epoch, "pk")
         for batch in loader.epoch(steps, 0, epoch):
-            yield Moment("all", epoch, taken, epochs, len(steps)), batch
+            yield Moment("all", epoch, taken, epochs, len(steps), taken % len(steps)), batch
             taken += 1
 
 
@@ -142,7 +142,7 @@ def test_terms_are_logged_as_means_over_the_steps_of_a_line(tmp_path: Path) -> N
 def test_a_method_is_told_where_training_stands(tmp_path: Path) -> None:
     method = toy()
     outcome = fit(method, tmp_path)
-    assert method.seen == [Moment("all", step // 3, step, 4, 3) for step in range(12)]
+    assert method.seen == [Moment("all", step // 3, step, 4, 3, step % 3) for step in range(12)]
     assert (outcome.epochs, outcome.steps, outcome.images, outcome.chosen) == (4, 12, 12 * 32, "last")
     assert not outcome.stopped
     assert outcome.images_per_s > 0

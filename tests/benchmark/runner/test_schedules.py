@@ -11,7 +11,7 @@ from benchmark.runner.interfaces import Moment
 
 
 def at(epoch: int, step: int = 0, *, epochs: int = 120, length: int = 10) -> Moment:
-    return Moment("train", epoch, epoch * length + step, epochs, length)
+    return Moment("train", epoch, epoch * length + step, epochs, length, step)
 
 
 def test_steps_are_the_published_ones_of_bot() -> None:
@@ -40,6 +40,18 @@ def test_by_epoch_nothing_moves_within_one_and_by_step_all_of_it_does() -> None:
         assert rising == sorted(set(rising))
         # Both agree where an epoch ends.
         assert step(at(2, 9, epochs=12)) == pytest.approx(epoch(at(2, epochs=12)))
+
+
+def test_by_step_epochs_of_different_lengths_are_gone_through_evenly() -> None:
+    factor, lengths, taken = schedules.cosine(by="step"), (10, 3, 17), 0
+    rates = []
+    for epoch, length in enumerate(lengths):
+        for place in range(length):
+            rates.append(factor(Moment("train", epoch, taken, len(lengths), length, place)))
+            taken += 1
+    assert rates == sorted(rates, reverse=True)
+    assert rates[9] == pytest.approx(0.5 * (1 + math.cos(math.pi / 3)))  # the end of the first of three epochs
+    assert rates[-1] == pytest.approx(0)
 
 
 def test_constant_is_moved_by_nothing() -> None:
