@@ -33,7 +33,7 @@ class Mood:
 
 MOODS: dict[Difficulty, Mood] = {
     "easy": Mood(1.2, 0.85, 3.0, 0.4),
-    "normal": Mood(1.0, 1.0, 1.5, 0.6),
+    "normal": Mood(1.0, 1.0, 1.0, 0.6),
     "hard": Mood(0.5, 1.4, 0.6, 1.3),
 }
 

@@ -74,36 +74,36 @@ CLOTHES = (
 )
 HAIR, BAGS = ("hair", "hair_style"), ("bag", "bag_colour", "bag_side")
 
-LOOK_ALIKES: dict[Difficulty, float] = {"easy": 0.05, "normal": 0.1, "hard": 0.4}
-PATTERNED: dict[Difficulty, float] = {"easy": 1.6, "normal": 1.3, "hard": 0.35}  # odds of a pattern, times this
-SPREAD: dict[Difficulty, float] = {"easy": 1.0, "normal": 1.0, "hard": 0.4}  # how far a cloth is from its palette
+LOOK_ALIKES: dict[Difficulty, float] = {"easy": 0.05, "normal": 0.07, "hard": 0.4}
+PATTERNED: dict[Difficulty, float] = {"easy": 1.6, "normal": 1.5, "hard": 0.35}  # odds of a pattern, times this
+SPREAD: dict[Difficulty, float] = {"easy": 1.4, "normal": 1.0, "hard": 0.4}  # how far a cloth is from its palette
 
 DARKEST, LIGHTEST = 0.03, 0.75  # of cloth
 
 # Cloths, and how many of a thousand or so wear them: as seen in a street, and at both ends of difficulty.
 PALETTE: dict[str, tuple[Colour, tuple[float, float, float]]] = {  # albedo; easy, normal, hard
-    "black": ((0.035, 0.035, 0.038), (15, 110, 320)),
-    "charcoal": ((0.075, 0.075, 0.080), (15, 60, 200)),
-    "navy": ((0.035, 0.045, 0.100), (20, 80, 200)),
-    "grey": ((0.200, 0.200, 0.205), (15, 60, 80)),
-    "light grey": ((0.420, 0.420, 0.420), (20, 40, 10)),
-    "white": ((0.720, 0.720, 0.700), (50, 60, 5)),
-    "beige": ((0.480, 0.400, 0.290), (30, 40, 10)),
-    "brown": ((0.120, 0.070, 0.045), (25, 40, 70)),
-    "olive": ((0.130, 0.130, 0.065), (25, 40, 60)),
-    "khaki": ((0.300, 0.250, 0.150), (20, 30, 10)),
-    "denim": ((0.090, 0.140, 0.250), (30, 45, 35)),
-    "burgundy": ((0.140, 0.030, 0.045), (40, 45, 25)),
-    "red": ((0.500, 0.045, 0.050), (80, 60, 0)),
-    "orange": ((0.620, 0.220, 0.045), (75, 30, 0)),
-    "yellow": ((0.700, 0.520, 0.060), (75, 25, 0)),
-    "green": ((0.060, 0.280, 0.090), (75, 50, 0)),
-    "mint": ((0.380, 0.600, 0.480), (50, 15, 0)),
-    "teal": ((0.040, 0.240, 0.260), (60, 45, 5)),
-    "sky": ((0.280, 0.460, 0.660), (65, 40, 0)),
-    "royal": ((0.050, 0.120, 0.480), (75, 50, 0)),
-    "purple": ((0.200, 0.070, 0.360), (65, 40, 0)),
-    "pink": ((0.660, 0.260, 0.380), (75, 30, 0)),
+    "black": ((0.035, 0.035, 0.038), (3, 40, 320)),
+    "charcoal": ((0.075, 0.075, 0.080), (3, 25, 200)),
+    "navy": ((0.035, 0.045, 0.100), (5, 30, 200)),
+    "grey": ((0.200, 0.200, 0.205), (5, 25, 80)),
+    "light grey": ((0.420, 0.420, 0.420), (20, 25, 10)),
+    "white": ((0.720, 0.720, 0.700), (80, 50, 5)),
+    "beige": ((0.480, 0.400, 0.290), (15, 35, 10)),
+    "brown": ((0.120, 0.070, 0.045), (5, 30, 70)),
+    "olive": ((0.130, 0.130, 0.065), (5, 30, 60)),
+    "khaki": ((0.300, 0.250, 0.150), (8, 25, 10)),
+    "denim": ((0.090, 0.140, 0.250), (10, 35, 35)),
+    "burgundy": ((0.140, 0.030, 0.045), (10, 45, 25)),
+    "red": ((0.500, 0.045, 0.050), (90, 80, 0)),
+    "orange": ((0.620, 0.220, 0.045), (110, 65, 0)),
+    "yellow": ((0.700, 0.520, 0.060), (130, 60, 0)),
+    "green": ((0.060, 0.280, 0.090), (45, 70, 0)),
+    "mint": ((0.380, 0.600, 0.480), (90, 40, 0)),
+    "teal": ((0.040, 0.240, 0.260), (35, 60, 5)),
+    "sky": ((0.280, 0.460, 0.660), (100, 60, 0)),
+    "royal": ((0.050, 0.120, 0.480), (60, 75, 0)),
+    "purple": ((0.200, 0.070, 0.360), (40, 65, 0)),
+    "pink": ((0.660, 0.260, 0.380), (110, 65, 0)),
 }
 COLUMN: dict[Difficulty, int] = {"easy": 0, "normal": 1, "hard": 2}
 TROUSERS = {"black": 3.0, "denim": 9.0, "navy": 2.0, "charcoal": 2.0, "beige": 2.0, "khaki": 2.0}  # odds, times this
@@ -129,7 +129,7 @@ HAIRS: dict[str, tuple[Colour, float, float]] = {  # albedo; odds with the faire
 
 TOPS: dict[Difficulty, dict[Top, float]] = {
     "easy": {"tshirt": 38, "shirt": 18, "hoodie": 20, "jacket": 16, "coat": 8},
-    "normal": {"tshirt": 28, "shirt": 16, "hoodie": 20, "jacket": 22, "coat": 14},
+    "normal": {"tshirt": 36, "shirt": 18, "hoodie": 20, "jacket": 17, "coat": 9},
     "hard": {"tshirt": 14, "shirt": 10, "hoodie": 24, "jacket": 32, "coat": 20},
 }
 SHORT_SLEEVES: dict[Top, float] = {"tshirt": 0.85, "shirt": 0.35, "hoodie": 0.0, "jacket": 0.0, "coat": 0.0}

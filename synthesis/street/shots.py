@@ -133,7 +133,7 @@ KINDS: dict[Thing, Kind] = {
     "person": Kind(22, 0.28, 0.7, 1.2),
 }
 SHAPES = 48  # of every kind
-OCCLUDED: dict[Difficulty, float] = {"easy": 0.05, "normal": 0.1, "hard": 0.4}
+OCCLUDED: dict[Difficulty, float] = {"easy": 0.05, "normal": 0.08, "hard": 0.4}
 ACTIVITIES: dict[Activity, float] = {"walk": 62, "phone": 13, "carry": 12, "stand": 13}
 # Headings of a lane: across the view, slanting, towards the camera and away from it.
 HEADINGS = {"across": 0.4, "slanting": 0.3, "along": 0.3}

@@ -63,7 +63,7 @@ def test_look_alikes_wear_an_earlier_ones_clothes_and_differ_in_the_bag_or_the_h
     assert len({parts(who, ("top_colour", "phase")) for who in others}) == len(others)
 
 
-@pytest.mark.parametrize(("difficulty", "share"), [("easy", 0.05), ("normal", 0.2), ("hard", 0.4)])
+@pytest.mark.parametrize(("difficulty", "share"), [("easy", 0.05), ("normal", 0.07), ("hard", 0.4)])
 def test_the_share_of_look_alikes_is_what_the_difficulty_says_for_any_seed(
     difficulty: Difficulty, share: float
 ) -> None:
