@@ -6,7 +6,7 @@ SEED, PRESET = 0, "demo"
 
 
 def street(folder: Path) -> None:
-    """Render a small street by day and by its true night: 24 people before 8 cameras."""
+    """Render a small street by day and by its true night: 100 people before 8 cameras."""
     from benchmark.console import say
     from benchmark.executors import serial
     from synthesis.street import config, sheet, write

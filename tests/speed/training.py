@@ -147,9 +147,9 @@ def smallest(folder: Path) -> Iterator[str]:
     write.write(StreetOrder(config.load("demo"), 0, "demo"), folder / "street", executors.serial)
     night = splits.split(manifest.read(folder / "street" / "night.parquet"), "night600", 0)
     manifest.write(night, folder / "street" / "split.parquet")
-    recipe = load(ROOT / "baselines" / "recipes" / "street-tiny-demo.toml")
+    recipe = load(ROOT / "baselines" / "recipes" / "street-tiny.toml")
     settings = Settings(data={"street": folder / "street" / "split.parquet"}, cache=folder / "cache")
-    job = Job(recipe, "street-tiny-demo", "baselines.methods.bot", 0, "cpu", settings, folder / "run")
+    job = Job(recipe, "street-tiny", "baselines.methods.bot", 0, "cpu", settings, folder / "run")
     found = results.read(run.run(job))
     chance = next(row["value"] for row in found.tables["strata"].to_pylist() if row["metric"] == "chance_mAP")
     record = found.run

@@ -31,7 +31,7 @@ def test_the_promised_presets_are_there() -> None:
 
 def test_the_demo_is_small_and_pretraining_has_no_night() -> None:
     demo = shots.walks(config.load("demo"), 0)
-    assert sum(walk.frames for walk in demo) == pytest.approx(288, rel=0.05)
+    assert sum(walk.frames for walk in demo) == pytest.approx(1200, rel=0.05)
     assert {walk.camid for walk in demo} == set(range(1, 9))
     pretrain = config.load("pretrain")
     assert (pretrain.identities, pretrain.times) == (2000, ("day",))
