@@ -177,7 +177,9 @@ def main() -> None:
         sys.stdout.flush()  # a full disk under our output shows here, not in the interpreter's last moments
     except UserError as error:
         _stop(str(error))
-    except (typer.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt) as error:
+        if str(error):  # what was stopped may say how to go on
+            sys.stderr.write(f"luxreid: {error}\n")
         sys.exit(130)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EPIPE):

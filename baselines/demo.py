@@ -26,7 +26,7 @@ def train(folder: Path) -> None:
     features.write(made, lists.gallery, folder / "features")
     facts = trained.facts
     say(f"  {facts['n_train_imgs']} pictures of {facts['n_train_ids']}, {facts['img_per_s']:.0f} a second")
-    for path in run_figures.draw(trained, lists, made, job):
+    for path in run_figures.draw(trained, lists.gallery, lists, made, job):
         say(f"  {path}")
 
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmark import durable, environment, evaluation, ledger, lists, resolve, results
+from benchmark import durable, environment, evaluation, leaks, ledger, lists, resolve, results
 from benchmark.errors import UserError
 from benchmark.evaluation import Asked, Evaluation, Options
 from benchmark.features import Features
 from benchmark.lists import Lists
 from benchmark.manifest import Manifest
 from benchmark.matrix import Matrix
-from benchmark.protocol import TRIAL, Protocol
+from benchmark.protocol import Protocol
 
 # What a training may have said of itself, under its names in run/1.
 TRAINED = (
@@ -40,11 +40,16 @@ def evaluate(
     asked: Asked | None = None,
     device: str = "cpu",
     training: Path | None = None,
+    beside: Path | None = None,
 ) -> Evaluation:
-    """Evaluate and leave a bundle; where that fails, leave one that says so."""
+    """Evaluate and leave a bundle; where that fails, leave one that says so.
+
+    The look at a test list is entered in the ledger of the folder `beside`; by default the one that holds the bundle.
+    """
     begin, started = time.monotonic(), datetime.datetime.now(datetime.UTC)
     trials = [resolve.resolve(manifest, plan, trial, trains=False) for trial in range(plan.trials.count)]
     _require_one_a_trial(plan, given)
+    _refuse_leaks(trials, given if isinstance(given, Sequence) else [given])
     evaluation.chosen_cuts(trials, asked or Asked())  # a wrong name is a mistake, not a failed run
     record, files = _record(manifest, trials, given if isinstance(given, Sequence) else [given], options, training)
     record.setdefault("started_at", started.isoformat())  # with a training, the run began when that did
@@ -58,7 +63,7 @@ def evaluate(
     record |= done.headline
     if _is_test(trials):
         names = (record["config_id"], lists.hash_table(done.lists), record["run_id"])
-        record["n_test_evals"] = ledger.enter(folder.absolute().parent, record["method"], *names)
+        record["n_test_evals"] = ledger.enter((beside or folder.absolute().parent), record["method"], *names)
     tables = {"lists": done.lists, "queries": done.queries, "strata": done.strata}
     results.write(results.Bundle(_ended(record, begin, status="ok"), tables), folder, files)
     return done
@@ -90,12 +95,20 @@ def _record(
 
 def _require_one_a_trial(plan: Protocol, given: Features | Matrix | Sequence[Features | Matrix]) -> None:
     """Refuse one network for trials that train on lists of their own: it has seen who the others test."""
-    apart = any(TRIAL in str(value) for values in plan.train.values() for value in values)
-    if plan.trials.count > 1 and apart and not isinstance(given, Sequence):
+    if plan.apart and not isinstance(given, Sequence):
         raise UserError(
             f"{plan.name}: every trial trains on a list of its own, so one network has seen people that other trials "
             "test; give the features of one network a trial, as feat-{t}.npz"
         )
+
+
+def _refuse_leaks(trials: Sequence[Lists], parts: Sequence[Features | Matrix]) -> None:
+    """Refuse features of a network that was trained on somebody whom it is tested on, where they say who that was."""
+    for place, part in enumerate(parts):
+        people = part.facts.get("people", [])
+        if not isinstance(people, list):
+            raise UserError(f"features: their people is {type(people).__name__}, must be a list")
+        leaks.refuse_listed("features: their network", map(str, people), trials if len(parts) == 1 else [trials[place]])
 
 
 def _require_fit(facts: Mapping[str, Any]) -> None:

@@ -150,6 +150,11 @@ class Protocol(Rules):
             for name, values in wanted.items()
         }
 
+    @property
+    def apart(self) -> bool:
+        """Say whether every trial trains on a list of its own."""
+        return self.trials.count > 1 and any(TRIAL in str(value) for values in self.train.values() for value in values)
+
     @model_validator(mode="after")
     def _repeats(self) -> "Protocol":
         values = [value for part in (self.train, self.query, self.gallery) for value in part.values()]

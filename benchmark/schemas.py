@@ -46,7 +46,7 @@ RUN = pa.schema(
         *_fields(_text, "python torch cuda cudnn driver amp"),
         *_fields(_flag, "deterministic tf32"),
         *_fields(_text, "gpu_name cpu_model machine_hash env_freeze_sha256"),
-        *_fields(_int, "n_gpus n_cpus"),
+        *_fields(_int, "n_gpus n_cpus processes"),
         ("ram_gb", pa.float32()),
         # cost
         *_fields(_time, "started_at ended_at"),

@@ -14,15 +14,10 @@ ELSEWHERE = -100  # what cross-entropy passes over
 class Heads(nn.Module):
     """Linear classifiers over one feature, and the cross-entropy of rows of any domain."""
 
-    starts: Tensor
-
     def __init__(self, dim: int, identities: Mapping[str, int], *, smoothing: float = 0.0, bias: bool = False) -> None:
         super().__init__()
-        counts = list(identities.values())
         self.smoothing = smoothing
-        starts = torch.tensor([sum(counts[:place]) for place in range(len(counts))])
-        self.register_buffer("starts", starts, persistent=False)
-        self.heads = nn.ModuleList(_head(dim, count, bias) for count in counts)
+        self.heads = nn.ModuleList(_head(dim, count, bias) for count in identities.values())
 
     def logits(self, features: Tensor) -> list[Tensor]:
         """Give every domain's logits of every row."""
@@ -41,10 +36,6 @@ class Heads(nn.Module):
                 )
             )
         return torch.stack(parts).sum() / len(label)
-
-    def identity(self, label: Tensor, domain: Tensor) -> Tensor:
-        """Give everybody a number over all domains: what a loss that compares rows calls the same."""
-        return label + self.starts[domain]
 
 
 def _head(dim: int, count: int, bias: bool) -> nn.Linear:

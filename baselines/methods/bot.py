@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from baselines import backbones, optimisers
@@ -40,11 +40,21 @@ class Config(Strict):
     epochs: Annotated[int, Field(ge=1)] = 120
     """Epochs."""
     optimiser: optimisers.Kind = "adam"
-    """sgd has momentum 0.9."""
+    """adam, adamw or sgd."""
+    momentum: _Share = 0.9
+    """Of `sgd`."""
     rate: _Positive = 3.5e-4
     """Learning rate."""
+    backbone_rate: _Positive = 1.0
+    """What it is multiplied by for the backbone."""
+    bias_rate: _Positive = 1.0
+    """What it is multiplied by for biases."""
     weight_decay: _NotNegative = 5e-4
     """Weight decay."""
+    norm_decay: bool = True
+    """Whether normalisations and biases decay, too."""
+    freeze_epochs: Annotated[int, Field(ge=0)] = 0
+    """The first of the epochs, in which the backbone is frozen; the rate moves as if it were not."""
     schedule: Literal["steps", "cosine"] = "steps"
     """How the rate falls."""
     by: schedules.By = "epoch"
@@ -53,8 +63,9 @@ class Config(Strict):
     """Epochs in which the rate rises."""
     warmup_start: _Share = 0.01
     """The share of the rate it rises from."""
-    milestones: tuple[_Positive, ...] = (40, 70)
-    """Of `steps`: the epochs at which the rate falls, counted from 1."""
+    milestones: schedules.Milestones = (40, 70)
+    """Of `steps`: the epochs at which the rate falls, counted from 1; all below 1: the shares of the epochs after which
+    it falls, which fit any number of them."""
     gamma: _Positive = 0.1
     """Of `steps`: by what."""
     floor: _Share = 0.0
@@ -75,6 +86,12 @@ class Config(Strict):
     """P, where the recipe says nothing."""
     instances: Annotated[int, Field(ge=1)] = 4
     """K, where the recipe says nothing."""
+
+    @model_validator(mode="after")
+    def _thaws(self) -> "Config":
+        if self.freeze_epochs >= self.epochs:
+            raise ValueError(f"freeze_epochs = {self.freeze_epochs} must be less than epochs = {self.epochs}")
+        return self
 
 
 def build(config: Config, world: World) -> "BoT":
@@ -100,26 +117,37 @@ class BoT(Method):
         self.centres = Centres(made.dim, world.identities) if config.centre else None
 
     def stages(self) -> Sequence[Stage]:
-        """Train everything at once; the centres have an optimiser of their own."""
+        """Train everything at once, or first without the backbone; the centres have an optimiser of their own."""
+        made, moves = self._optimisers(), _schedule(self.config)
+        every, frozen = self.config.epochs, self.config.freeze_epochs
+        stages = [Stage("train", every - frozen, made, schedules.within(moves, frozen, every), (self,))]
+        if frozen:
+            # The same optimisers, so that what has gathered momentum keeps it; they pass over what has no gradient.
+            new = tuple(part for part in (self.neck, self.heads, self.centres) if part is not None)
+            stages.insert(0, Stage("frozen", frozen, made, schedules.within(moves, 0, every), new))
+        return stages
+
+    def _optimisers(self) -> tuple[torch.optim.Optimizer, ...]:
         config = self.config
-        every = optimisers.group(config.rate, self.backbone, self.neck, self.heads)
-        made = [optimisers.optimiser(config.optimiser, [every], config.weight_decay)]
+        slow = config.rate * config.backbone_rate
+        parts = [(slow, self.backbone), (config.rate, self.neck), (config.rate, self.heads)]
+        every = optimisers.groups(parts, config.weight_decay, bias_rate=config.bias_rate, norm_decay=config.norm_decay)
+        made = [optimisers.optimiser(config.optimiser, every, config.weight_decay, momentum=config.momentum)]
         if self.centres is not None:
             own = optimisers.group(config.centre_rate, self.centres, schedule=schedules.constant())
             made.append(torch.optim.SGD([own]))
-        return [Stage("train", config.epochs, tuple(made), _schedule(config), (self,))]
+        return tuple(made)
 
     def losses(self, batch: Batch, at: Moment) -> dict[str, Tensor]:
         """Give identity, triplet and centre loss."""
         config, found = self.config, self.backbone.pool(self.backbone(batch.images)).float()
         terms = {"identity": self.heads.loss(self.neck(found), batch.label, batch.domain)}
-        person = self.heads.identity(batch.label, batch.domain)
         if config.triplet:
             # The hardest rows are looked for in the whole batch, wherever its rows are computed.
-            everyone = distributed.everyone(found), distributed.everyone_plain(person)
+            everyone = distributed.everyone(found), distributed.everyone_plain(batch.person)
             terms["triplet"] = config.triplet * batch_hard(*everyone, config.margin)
         if self.centres is not None:
-            terms["centre"] = self.centres(found, person, config.centre)
+            terms["centre"] = self.centres(found, batch.person, config.centre)
         return terms
 
     def embed(self, images: Tensor, context: Context) -> Tensor:

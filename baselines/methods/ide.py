@@ -43,8 +43,9 @@ class Config(Strict):
     """How often the rates move."""
     warmup: _NotNegative = 0
     """Epochs in which they rise, from a hundredth."""
-    milestones: tuple[_Positive, ...] = (41,)
-    """The epochs, counted from 1, at which they fall to a tenth."""
+    milestones: schedules.Milestones = (0.667,)
+    """When they fall to a tenth: epochs, counted from 1, or, all below 1, the shares of the epochs after which they do.
+    """
     smoothing: _Share = 0.0
     """Label smoothing."""
     batch: Annotated[int, Field(ge=2)] = 32

@@ -1,5 +1,6 @@
 """`luxreid bench train, run, sweep, pretrain`: what needs recipes and methods. torch is imported inside."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,7 +49,7 @@ class _Maker:
         seed: int,
         device: str,
         out: Path | None,
-        **more: int | bool | None,
+        **more: int | bool | Path | None,
     ) -> "Job":
         """Read the recipe and bind its names."""
         from benchmark import settings
@@ -138,6 +139,8 @@ def _add_run(app: typer.Typer, makers: _Maker) -> None:
         from benchmark import evaluation_table, results
         from benchmark.runner import run as running
 
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise UserError("bench run: works in one process; `bench train` under torchrun, then this with the same --out")
         job = makers.job(recipe, data, sets, seed, device, out, limit=limit, workers=workers, again=again)
         folder = running.run(job)
         for line in evaluation_table.lines(results.read(folder)):
@@ -155,7 +158,7 @@ def _add_sweep(app: typer.Typer, makers: _Maker) -> None:
         seed: Annotated[int, typer.Option(help="The first seed.")] = 0,
         sets: Sets = None,
         device: Annotated[str, typer.Option(help="Devices, joined by commas: cpu, or cuda:0,cuda:1.")] = "cpu",
-        workers: Annotated[int, typer.Option(min=1, help="Runs at a time; default: as many as devices.")] = 1,
+        workers: Annotated[int, typer.Option(min=1, help="Runs at a time; at least as many as devices.")] = 1,
         plan: Annotated[bool, typer.Option("--plan", help="Only say what would run, and how long.")] = False,
     ) -> None:
         """Run recipes x seeds, what is missing of them, and compare them over matched seeds."""
@@ -164,7 +167,7 @@ def _add_sweep(app: typer.Typer, makers: _Maker) -> None:
 
         devices = device.split(",")
         jobs = [
-            makers.job(name, data, sets, number, devices[0], out / Path(name).stem / f"s{number}")
+            makers.job(name, data, sets, number, devices[0], out / Path(name).stem / f"s{number}", ledger=out)
             for name in recipes
             for number in range(seed, seed + seeds)
         ]

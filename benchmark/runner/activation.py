@@ -153,7 +153,7 @@ def draw(
     if not len(rows):
         return
     query = lists.query.select(rows)
-    found = look(method, _Part(kept, rows), query, how, wanted[rows])
+    found = look(method, Part(kept, rows), query, how, wanted[rows])
     yield style.save(figure.draw(title, _strips(query, found, seed)), folder / "activation.png")
     made = table(query, found)
     if len(made):
@@ -177,7 +177,7 @@ def levels(query: Manifest, made: pa.Table) -> list[tuple[str, list[figure.Level
     return schemes
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
     """Some rows of decoded pictures."""
 
     kept: Decoded

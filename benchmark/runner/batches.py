@@ -160,13 +160,21 @@ class Plan:
         split = self._split(rows, where) if sampling == "pk-pairs" else {"all": rows}
         members, people = self._members(split, where)
         if people < self.identities:
-            found = count(people, "identity", "identities")
-            both = f" with pictures of {' and '.join(split)}" if len(split) > 1 else ""
-            raise UserError(
-                f"{where}: {found}{both}, a batch takes {self.identities}; set batches.identities to "
-                f"{max(people, 1)} or less"
-            )
+            raise UserError(f"{where}: {self._too_few(people, tuple(split))}")
         return _Part(rows, tuple(split), members)
+
+    def _too_few(self, people: int, halves: tuple[str, ...]) -> str:
+        """Say that there are fewer identities than a batch takes, and what to do."""
+        if not people:
+            return f"no identity (id_space and pid) has pictures of {' and '.join(halves)}{self._hint()}"
+        found = count(people, "identity", "identities")
+        both = f" with pictures of {' and '.join(halves)}" if len(halves) > 1 else ""
+        return f"{found}{both}, a batch takes {self.identities}; set batches.identities to {people} or less"
+
+    def _hint(self) -> str:
+        """Name what lets a half come from another part, where it may not."""
+        apart = self.order.how != "mix" and len(self.pool.sources) > 1
+        return '; order.how = "mix" takes the halves of a person from all parts' if apart else ""
 
     def _require_cameras(self, rows: Ints, where: str) -> None:
         if self.options.cameras == "spread" and (self.pool.camera[rows] < 0).all():
@@ -186,7 +194,8 @@ class Plan:
         halves = {name: rows[values == value] for value, name in enumerate(names)}
         for name, own in halves.items():
             if not len(own):
-                raise UserError(f"{where}: batches.halves = {self.options.halves}, and none of {len(rows)} is {name}")
+                lacking = f"batches.halves = {self.options.halves}, and none of {len(rows)} is {name}"
+                raise UserError(f"{where}: {lacking}{self._hint()}")
         unknown = int((values < 0).sum())
         if unknown:
             self.notes += (f"{where}: {count(unknown, 'picture')} of neither half left out",)
@@ -194,7 +203,7 @@ class Plan:
 
     def _members(self, split: dict[str, Ints], where: str) -> tuple[tuple[Members, ...], int]:
         """Sort the identities that every half shows, and count them; say how many were left out."""
-        own = [self._identity(rows) for rows in split.values()]
+        own = [self.pool.person[rows] for rows in split.values()]
         everyone = np.unique(np.concatenate(own))
         kept = everyone[np.all([np.isin(everyone, one) for one in own], axis=0)]
         if len(kept) < len(everyone):
@@ -203,13 +212,9 @@ class Plan:
         return tuple(self._sorted(rows, kept) for rows in split.values()), len(kept)
 
     def _sorted(self, rows: Ints, kept: Ints) -> Members:
-        identity = self._identity(rows)
+        identity = self.pool.person[rows]
         known = np.isin(identity, kept)
         person = np.searchsorted(kept, identity[known])
         order = np.argsort(person, kind="stable")
         rows = rows[known][order]
         return Members(rows, person[order], self.pool.camera[rows])
-
-    def _identity(self, rows: Ints) -> Ints:
-        """Give identities one number over all domains: a label counts within its own."""
-        return self.pool.domain[rows] * (int(self.pool.label.max()) + 1) + self.pool.label[rows]

@@ -6,6 +6,7 @@ A checkpoint is three files, named by its step: weights (safetensors), the state
 
 import contextlib
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from benchmark.errors import UserError
 SCHEMA = "checkpoint/1"
 LOCK = ".lock"
 _SHOWN = 3  # names in a message
+_FORBIDDEN = re.compile(r"GLOBAL (\S+) was not an allowed")
 _NESTS = ("state_dict", "model", "teacher")  # under which published files keep their weights
 
 
@@ -134,9 +136,11 @@ def _unpickled(data: bytes, path: Path) -> Any:  # noqa: ANN401
     try:
         return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:
-        reason = str(error).partition("\n")[0][:160]
+        # Of torch's paragraphs only the name says something: the rest is advice to run the file's code.
+        name = _FORBIDDEN.search(str(error))
+        asks = f"; this one asks for {name[1]}" if name else ""
         raise UserError(
-            f"{path}: refused: only safetensors, or a file of torch with nothing but tensors in it, is read: {reason}"
+            f"{path}: refused: only safetensors, or a file of torch with nothing but tensors in it, is read{asks}"
         ) from None
 
 

@@ -74,6 +74,7 @@ def load(folder: Path, device: torch.device) -> Trained:
     method: Method = module.build(config.check(module.Config, own, str(path)), _world(found["world"]))
     checkpoint.load_into(method, checkpoint.read_weights(weights), str(weights))
     facts = found["run"] | {"config": found["resolved"], "ckpt_sha256": found["ckpt_sha256"]}
+    facts["people"] = found.get("people", [])
     return Trained(method.to(device).eval(), _how(found["how"]), facts)
 
 

@@ -20,7 +20,7 @@ def facts(device: torch.device, options: Loop, processes: int = 1) -> Facts:
         "cuda": torch.version.cuda,
         "cudnn": _cudnn() if gpu else None,
         "driver": _driver() if gpu else None,
-        "amp": "fp32" if precision.reduced(options.precision, device) is None else "bf16",
+        "amp": precision.name(options.precision, device),
         # Where short floats are used, what stays float32 may still be rounded by the GPU's matrix units.
         "tf32": gpu,
         "deterministic": options.deterministic,

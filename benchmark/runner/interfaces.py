@@ -65,6 +65,7 @@ class Batch:
 
     images: Tensor  # augmented and normalised
     label: Tensor  # training label within the row's domain
+    person: Tensor  # who it is over all domains: what a loss that compares rows calls the same
     domain: Tensor  # position in World.domains
     camera: Tensor  # position over all domains; -1 unknown
     modality: Tensor  # position in World.modalities

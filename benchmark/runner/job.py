@@ -31,6 +31,7 @@ class Job:
     again: bool = False
     trial: int = 0
     workers: int = 1  # processes that decode pictures
+    ledger: Path | None = None  # the folder whose ledger counts looks at the test; default: the one that holds `out`
 
     def method(self) -> ModuleType:
         """Import the method's module."""

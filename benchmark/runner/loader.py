@@ -141,10 +141,10 @@ class Loader:
     def _batch(self, ready: _Ready) -> Batch:
         pool, rows = self.pool, ready.rows
         images, views = self._images(ready)
-        known = (pool.label[rows], pool.domain[rows], pool.camera[rows], pool.modality[rows])
+        known = [of[rows] for of in (pool.label, pool.person, pool.domain, pool.camera, pool.modality)]
         columns = torch.from_numpy(np.stack([*known, pool.picture_night[ready.shown], rows]))
-        label, domain, camera, modality, night, row = columns.to(self.device, non_blocking=True)
-        return Batch(images, label, domain, camera, modality, night, row, ready.layout, views)
+        label, person, domain, camera, modality, night, row = columns.to(self.device, non_blocking=True)
+        return Batch(images, label, person, domain, camera, modality, night, row, ready.layout, views)
 
     def _images(self, ready: _Ready) -> tuple[Tensor, dict[str, Tensor]]:
         if ready.pixels is None:

@@ -1,36 +1,35 @@
-"""The loop that trains every method: stages, optimisers, precision, averages, checkpoints and the log.
+"""The loop that trains every method: stages, epochs, validation, checkpoints and the log.
 
 What a step computes is a function of (seed, stage, epoch, step, rank) and of the weights, so that a training that was
 killed goes on from its last checkpoint and ends with the same bits.
 """
 
 import contextlib
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import Parameter
+from torch import nn
 
-from benchmark import durable, keyed, progress
+from benchmark import progress
 from benchmark.errors import UserError
-from benchmark.runner import checkpoint, distributed, faster, hardware, log, optimising, place, precision
-from benchmark.runner.average import Average, fill
-from benchmark.runner.batches import Plan, Step
+from benchmark.runner import distributed, hardware, log, optimising, precision, steps, stopping
+from benchmark.runner.average import fill
+from benchmark.runner.batches import Plan
 from benchmark.runner.distributed import Group
+from benchmark.runner.faster import Faster
 from benchmark.runner.interfaces import Batch, Method, Moment, Stage
 from benchmark.runner.loader import Loader
+from benchmark.runner.memory import explained_memory
 from benchmark.runner.place import Place
 from benchmark.runner.recipe import Loop
+from benchmark.runner.saving import FOLDER, Saving
+from benchmark.runner.steps import Steps
 from benchmark.runner.terms import Terms
 
-FOLDER = "checkpoint"
 _PULSE = 10  # steps after which several processes agree on whether to save or to stop
 
 Validate = Callable[[Method], float]
@@ -53,7 +52,7 @@ class Outcome:
     peak_mb: int | None  # of a GPU
     chosen: str  # last, or the epoch that was best on the validation split
     stopped: bool  # at the limit
-    notes: tuple[str, ...] = ()  # what was asked for and not done
+    notes: tuple[str, ...] = ()  # what was asked for and not done, and what changed on the way
 
 
 def fit(
@@ -69,38 +68,60 @@ def fit(
 ) -> Outcome:
     """Train all stages, or go on where a checkpoint in the folder stands; the method ends with the chosen weights.
 
-    All that a method changes while it trains must be in its state dict. `limit` stops after so many steps in all.
+    All that a method changes while it trains must be in its state dict. `validate` is asked every `validate_every`
+    epochs where it is given. `limit` stops after so many steps in all.
     """
-    if options.select == "val" and validate is None:
-        raise UserError('loop.select = "val" needs a validation split, and there is none; set it to "last"')
-    with precision.rules(options, group.device), _alone(folder, group), _asked_to_stop() as asked:
+    if options.validated and validate is None:
+        key = 'loop.select = "val"' if options.select == "val" else "loop.validation = true"
+        raise UserError(f'{key} needs a validation split, and there is none; set select to "last", validation to false')
+    alone = stopping.alone(folder / FOLDER, group)
+    with precision.rules(options, group.device), alone, stopping.asked() as asked, explained_memory("training"):
         _place_network(method, options, group)
-        training = _Training(method, plan, loader, options, Place(seed, group.world), folder, group)
-        training.validate, training.limit, training.asked = validate, limit, asked
+        training = _Training(
+            method=method,
+            plan=plan,
+            loader=loader,
+            options=options,
+            seed=seed,
+            folder=folder,
+            group=group,
+            validate=validate,
+            limit=limit,
+            asked=asked,
+        )
         with contextlib.closing(training.log):
             return training.run()
 
 
 class _Training:
     def __init__(
-        self, method: Method, plan: Plan, loader: Loader, options: Loop, start: Place, folder: Path, group: Group
+        self,
+        *,
+        method: Method,
+        plan: Plan,
+        loader: Loader,
+        options: Loop,
+        seed: int,
+        folder: Path,
+        group: Group,
+        validate: Validate | None,
+        limit: int | None,
+        asked: threading.Event,
     ) -> None:
         self.method, self.plan, self.loader, self.options = method, plan, loader, options
-        self.folder, self.group, self.place = folder, group, start
-        self.validate: Validate | None = None
-        self.limit: int | None = None
-        self.asked = threading.Event()
-        # What the method froze itself, such as the bias of a neck, no stage sets free.
-        self.free = {id(one) for one in method.parameters() if one.requires_grad}
-        self.learning: list[Parameter] = []
+        self.folder, self.group, self.validate, self.limit, self.asked = folder, group, validate, limit, asked
+        self.steps = Steps(method, options, group, seed)
         self.stages = list(method.stages())
-        self.optimisers = optimising.distinct(self.stages)
-        self.average = Average(method, options.ema) if options.ema else None
-        self._resume()
+        self.saving = Saving(folder / FOLDER, group, method, optimising.distinct(self.stages), self.steps.average)
+        amp = precision.name(options.precision, group.device)
+        start = Place(seed, group.world, device=group.device.type, amp=amp, torch=str(torch.__version__))
+        self.place = self.saving.resume(start)
         self.log = log.Log(folder / log.NAME, self.place.log) if group.first else log.Silence()
         self.terms = Terms(self.place.window, loader)
-        self.begun = self.place.seconds, self.place.waited, time.monotonic(), loader.waited
-        self.saved, self.standing = time.monotonic(), self.place.steps
+        # Times go on from those of the checkpoint.
+        self.begun = time.monotonic() - self.place.seconds
+        self.waited_before = self.place.waited - loader.waited
+        self.faster: Faster | None = None
         self.where = "before the first step"
 
     def run(self) -> Outcome:
@@ -115,106 +136,75 @@ class _Training:
         return self._outcome()
 
     def _stage(self, stage: Stage) -> None:
-        self._enter(stage)
-        speed: list[faster.Faster] = []
+        with explained_memory(f"stage {stage.name}, before its first step"):
+            self._enter(stage)
         try:
             for _ in progress.track(range(self.place.epoch, stage.epochs), f"training: {stage.name}"):
-                self._epoch(stage, speed)
+                self._epoch(stage)
                 if self._limited():
                     return
         finally:
-            for one in speed:
-                one.undo()
+            if self.faster is not None:
+                self.faster.undo()
+                self.faster = None
         self._write_line()
         self.place.next_stage()
         self.place.finished = self.place.stage == len(self.stages)
         self._save()
 
-    def _epoch(self, stage: Stage, speed: list[faster.Faster]) -> None:
-        where, sampling = self.place, stage.sampling or self.method.needs.sampling
-        steps = self.plan.epoch(where.stage, where.epoch, sampling)
-        if not steps:
-            raise UserError(f"stage {stage.name}, epoch {where.epoch}: no batch; the data has less than one")
-        for batch in self.loader.epoch(steps, where.stage, where.epoch, where.step, images=stage.images):
-            at = Moment(stage.name, where.epoch, where.taken, stage.epochs, len(steps), where.step)
-            placed = self._placed(batch)
-            if not speed:
-                speed.append(self._speed_up(placed, at))
-            step = steps[where.step]
-            with _explained(_where(at), step, self.group.world):
-                self._step(stage, placed, at, len(step.rows))
-            self._after(len(step.rows))
-            if self._limited():
-                return
-        self._end_epoch(stage)
-
     def _enter(self, stage: Stage) -> None:
         """Freeze, thaw and set modes as a stage says, and let the method prepare it."""
-        self.method.requires_grad_(False).eval()
-        for module in stage.trainable:
-            for parameter in module.parameters():
-                parameter.requires_grad_(id(parameter) in self.free)
-        self.learning = [one for one in self.method.parameters() if one.requires_grad]
+        self.steps.thaw(stage)
         if type(self.method).before_stage is not Method.before_stage:
             self._prepare(stage)
-        if self.place.fresh and self.average is not None:
-            self.average.restart(self.method)
+        if self.place.fresh and self.steps.average is not None:
+            self.steps.average.restart(self.method)
         for optimiser in stage.optimisers:
             optimising.fuse(optimiser)
-        self._train_mode(stage)
+        self.steps.train_mode(stage)
         self.terms.restart()
 
     def _prepare(self, stage: Stage) -> None:
         """Call `before_stage` at the weights at which the stage began, also where it is gone on with in its midst."""
         now = None
         if self.place.fresh:
-            if self.group.first:
-                self.place.kept["start"] = self._put("start")
+            self.saving.keep("start", self.place)
         else:
             now = {name: tensor.clone() for name, tensor in self.method.state_dict().items()}
-            fill(self.method, checkpoint.taken(self.folder / FOLDER, **self.place.kept["start"]))
+            self.saving.take(self.place.kept["start"])
             distributed.barrier(self.group)  # none may remove what another still reads
-        self._sow(f"{self.place.stage}/before")
-        with self._autocast():
+        self.steps.sow(f"{self.place.stage}/before")
+        with self.steps.autocast():
             self.method.before_stage(stage, self.loader)
         if now is not None:
             fill(self.method, now)
         distributed.same_network(self.method)
 
-    def _train_mode(self, stage: Stage) -> None:
-        self.method.eval()
-        for module in stage.trainable if stage.in_train_mode is None else stage.in_train_mode:
-            module.train()
-
-    def _placed(self, batch: Batch) -> Batch:
-        """Lay pictures out as the network is."""
-        if batch.images.ndim != 4 or not self.options.channels_last:
-            return batch
-        return replace(batch, images=batch.images.contiguous(memory_format=torch.channels_last))
+    def _epoch(self, stage: Stage) -> None:
+        place, sampling = self.place, stage.sampling or self.method.needs.sampling
+        drawn = self.plan.epoch(place.stage, place.epoch, sampling)
+        if not drawn:
+            now = f"stage {stage.name}, epoch {place.epoch + 1} of {stage.epochs}"
+            raise UserError(f"{now}: no batch; the data has less than one")
+        batches = self.loader.epoch(drawn, place.stage, place.epoch, place.step, images=stage.images)
+        for step in drawn[place.step :]:
+            at = Moment(stage.name, place.epoch, place.taken, stage.epochs, len(drawn), place.step)
+            with steps.explained(at, step, self.group.world):
+                self._step(stage, next(batches), at, len(step.rows))
+            self._after(len(step.rows))
+            if self._limited():
+                return
+        self._end_epoch(stage)
 
     def _step(self, stage: Stage, batch: Batch, at: Moment, images: int) -> None:
-        self._sow(f"{self.place.stage}/{at.epoch}/{self.place.step}/{self.group.rank}")
-        terms = self._gradients(batch, at)
-        values = torch.stack([term.detach().double() for term in terms.values()])
-        self.where = _where(at)
-        self.terms.add(self.where, tuple(terms), distributed.average(self.learning, values), images)
-        if self.options.clip:
-            nn.utils.clip_grad_norm_([one for one in self.learning if one.grad is not None], self.options.clip)
-        optimising.set_rates(stage, at)
-        for optimiser in stage.optimisers:
-            optimiser.step()
-        self.method.after_step(at)
-        distributed.same(self.method.buffers())
-        if self.average is not None:
-            self.average.update(self.method)
-
-    def _gradients(self, batch: Batch, at: Moment) -> dict[str, Tensor]:
-        for parameter in self.learning:
-            parameter.grad = None
-        with self._autocast():
-            terms = self.method.losses(batch, at)
-        torch.autograd.backward(sum(terms.values(), torch.zeros((), device=self.group.device)))
-        return terms
+        batch = self.steps.placed(batch)
+        if self.faster is None:
+            self.faster = self.steps.speed_up(batch, at)
+            self.place.notes += [note for note in self.faster.notes if note not in self.place.notes]
+            self.terms.restart()
+        names, values = self.steps.take(stage, batch, at, self.place.stage)
+        self.where = steps.where(at)
+        self.terms.add(self.where, names, values, images)
 
     def _after(self, images: int) -> None:
         """Count a step; write, save and stop where it is time."""
@@ -223,7 +213,7 @@ class _Training:
             self._write_line()
         if self.group.world > 1 and self.place.steps % _PULSE:
             return
-        due = self.group.first and time.monotonic() - self.saved > self.options.save_every
+        due = self.group.first and self.saving.overdue(self.options.save_every)
         wish = self.group.largest(2.0 if self.asked.is_set() else float(due))
         if wish:
             self._save()
@@ -234,124 +224,78 @@ class _Training:
         self.place.next_epoch()
         last = self.place.epoch == stage.epochs and self.place.stage == len(self.stages) - 1
         if self.validate is not None and (last or self.place.epochs % self.options.validate_every == 0):
-            self._validate(self.validate, stage)
+            self._write_line()
+            self._require_finite()
+            with explained_memory(f"stage {stage.name}, the validation after epoch {self.place.epoch}"):
+                self._look(self.validate, stage)
 
-    def _validate(self, validate: Validate, stage: Stage) -> None:
-        """Look at the validation split, and keep the weights where they are the best so far."""
-        self._write_line()
-        self._require_finite()
-        shown = contextlib.nullcontext() if self.average is None else self.average.shown(self.method)
-        with shown, precision.tested(self.group.device):
+    def _look(self, validate: Validate, stage: Stage) -> None:
+        """Look at the validation split, and keep the weights where they are to be chosen and the best so far."""
+        with self.steps.tested(), precision.tested(self.group.device):
             self.method.eval()
             value = self.group.said(validate(self.method) if self.group.first else 0.0)
             self._choose(value)
-        self.log.add({"stage": stage.name, "epoch": self.place.last, "step": self.place.taken - 1, "val_mAP": value})
-        self._train_mode(stage)
+        self.log.add(self._at(stage) | {"val_mAP": value})
+        self.steps.train_mode(stage)
         self._save()
         self.terms.restart()
 
     def _choose(self, value: float) -> None:
         if self.options.select == "val" and (self.place.best is None or value > self.place.best):
+            whole = sum(stage.epochs for stage in self.stages)
             self.place.best = value
-            self.place.chosen = f"epoch {self.place.epochs}, best on the validation split"
-            if self.group.first:
-                self.place.kept["best"] = self._put("best")
+            self.place.chosen = f"epoch {self.place.epochs} of {whole}, best on the validation split"
+            self.saving.keep("best", self.place)
 
     def _write_line(self) -> None:
-        self._fetch()
+        self.terms.fetch(self.saving.stands())
         line = self.terms.line()
         if line:
             stage = self.stages[self.place.stage]
-            at = {"stage": stage.name, "epoch": self.place.last, "step": self.place.taken - 1}
-            self.log.add(at | line | {"rates": optimising.rates(stage)})
+            self.log.add(self._at(stage) | line | {"rates": optimising.rates(stage)})
 
-    def _fetch(self) -> None:
-        self.terms.fetch(self._stands())
-
-    def _stands(self) -> str:
-        return f"the last good checkpoint, of {self.standing} steps, stands"
+    def _at(self, stage: Stage) -> dict[str, str | int]:
+        """Say to programs where the last step stood: they count from 0."""
+        return {"stage": stage.name, "epoch": self.place.last, "step": self.place.taken - 1}
 
     def _require_finite(self) -> None:
         """Refuse to keep broken weights: a gradient may be infinite where the loss is not."""
-        self._fetch()
-        floats = {name: one for name, one in self.method.state_dict().items() if one.is_floating_point()}
-        if floats and not torch.stack([one.isfinite().all() for one in floats.values()]).all():
-            name = next(name for name, one in floats.items() if not one.isfinite().all())
-            raise UserError(f"{self.where}: the weights {name!r} are not finite, though the loss is; {self._stands()}")
+        self.terms.fetch(self.saving.stands())
+        if name := self.steps.broken():
+            stands = self.saving.stands()
+            raise UserError(f"{self.where}: the weights {name!r} are not finite, though the loss is; {stands}")
 
     def _save(self) -> None:
         """Write a checkpoint; only what is finite is kept."""
         self._require_finite()
-        where, (seconds, waited, begin, before) = self.place, self.begun
-        where.seconds, where.waited = seconds + time.monotonic() - begin, waited + self.loader.waited - before
-        where.log, where.saves = self.log.sync(), where.saves + 1
-        if self.group.first:
-            kept = {one["name"]: one["sha256"] for one in where.kept.values()}
-            weights = self.method.state_dict()
-            checkpoint.save(self.folder / FOLDER, where.record(), weights, self._state(), kept)
-        self.saved, self.standing = time.monotonic(), where.steps
-
-    def _state(self) -> dict[str, Any]:
-        mean = {} if self.average is None else self.average.values
-        return {"optimisers": [optimising.state(one) for one in self.optimisers], "average": mean}
-
-    def _resume(self) -> None:
-        """Take up the newest checkpoint, where there is one."""
-        found, where = checkpoint.newest(self.folder / FOLDER), str(self.folder / FOLDER)
-        if found is not None:
-            self.place = place.read(found.place, self.place.seed, self.place.world, where)
-            checkpoint.load_into(self.method, found.weights, where)
-            try:
-                for optimiser, state in zip(self.optimisers, found.state["optimisers"], strict=True):
-                    optimising.load(optimiser, state)
-                if self.average is not None:
-                    self.average.take(found.state["average"])
-            except (KeyError, ValueError) as error:
-                raise UserError(f"{where}: its optimisers are not those of this training: {error}") from None
-        distributed.same_network(self.method)  # also: none may remove what another still reads
-
-    def _put(self, what: str) -> dict[str, str]:
-        name = f"{what}-{self.place.steps:09d}-{self.place.saves:06d}.safetensors"
-        return {"name": name, "sha256": checkpoint.put(self.folder / FOLDER, name, self.method.state_dict())}
+        self.place.seconds = time.monotonic() - self.begun
+        self.place.waited = self.waited_before + self.loader.waited
+        self.place.log = self.log.sync()
+        self.saving.save(self.place)
 
     def _outcome(self) -> Outcome:
-        where, ended = self.place, not self._limited()
-        if ended and "best" in where.kept:
-            fill(self.method, checkpoint.taken(self.folder / FOLDER, **where.kept["best"]))
-        elif self.average is not None:
-            fill(self.method, self.average.values)
+        place, ended = self.place, not self._limited()
+        if ended and "best" in place.kept:
+            self.saving.take(place.kept["best"])
+        elif self.steps.average is not None:
+            fill(self.method, self.steps.average.values)
         distributed.same_network(self.method)
         self.method.eval()
-        speed = log.speed(log.read(self.folder / log.NAME)) if self.group.first else 0.0
         return Outcome(
-            *(where.epochs, where.steps, where.images, where.seconds, where.waited, speed),
-            *(hardware.peak_mb(self.group.device), where.chosen if ended else "last", not ended, tuple(where.notes)),
+            epochs=place.epochs,
+            steps=place.steps,
+            images=place.images,
+            seconds=place.seconds,
+            waited=place.waited,
+            images_per_s=log.speed(log.read(self.folder / log.NAME)) if self.group.first else 0.0,
+            peak_mb=hardware.peak_mb(self.group.device),
+            chosen=place.chosen if ended else "last",
+            stopped=not ended,
+            notes=tuple(place.notes),
         )
-
-    def _speed_up(self, batch: Batch, at: Moment) -> faster.Faster:
-        def attempt() -> None:
-            self._gradients(batch, at)
-
-        def autocast() -> contextlib.AbstractContextManager[object]:
-            return precision.autocast(self.options.precision, self.group.device, cached=False)
-
-        done = faster.prepare(self.method, self.options.compile, self.group.device, attempt, autocast)
-        self.place.notes += [note for note in done.notes if note not in self.place.notes]
-        self.terms.restart()
-        return done
-
-    def _autocast(self) -> contextlib.AbstractContextManager[object]:
-        return precision.autocast(self.options.precision, self.group.device)
-
-    def _sow(self, scope: str) -> None:
-        torch.manual_seed(int(keyed.bits(self.place.seed, keyed.key(scope), "torch")) >> 1)
 
     def _limited(self) -> bool:
         return self.limit is not None and self.place.steps >= self.limit and not self.place.finished
-
-
-def _where(at: Moment) -> str:
-    return f"stage {at.stage}, epoch {at.epoch}, step {at.step}"
 
 
 def _place_network(method: Method, options: Loop, group: Group) -> None:
@@ -363,56 +307,3 @@ def _place_network(method: Method, options: Loop, group: Group) -> None:
     method.to(group.device)
     if options.channels_last:
         method.to(memory_format=torch.channels_last)
-
-
-def _alone(folder: Path, group: Group) -> contextlib.AbstractContextManager[None]:
-    """Refuse a folder that another training writes to."""
-    return durable.locked(folder / FOLDER / checkpoint.LOCK) if group.first else contextlib.nullcontext()
-
-
-@contextlib.contextmanager
-def _explained(where: str, step: Step, world: int) -> Iterator[None]:
-    """Say in a line what a person can do where a step fails."""
-    try:
-        yield
-    except RuntimeError as error:
-        said = str(error)
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in said:
-            raise UserError(f"{where}: out of memory; {_smaller(step, world)}") from None
-        if "does not have a deterministic implementation" in said:
-            name = said.partition(" does not have")[0]
-            raise UserError(f"{where}: {name} gives other bits every time; set loop.deterministic=false") from None
-        raise
-
-
-def _smaller(step: Step, world: int) -> str:
-    """Say which batch to try: half of this one, which all processes can share."""
-    rows, layout = len(step.rows), step.layout
-    if layout is None:
-        return f"a batch has {rows} pictures: try batches.batch={max(rows // 2 // world * world, world)}"
-    shape = f"a batch has {rows} pictures, {layout.identities} identities of {layout.instances}"
-    half = layout.identities // 2 // world * world
-    if half:
-        return f"{shape}: try batches.identities={half}"
-    return f"{shape}: try batches.instances={max(layout.instances // 2, 1)}"
-
-
-@contextlib.contextmanager
-def _asked_to_stop() -> Iterator[threading.Event]:
-    """Make a wish of the first SIGTERM or Ctrl-C, granted after a checkpoint; a second one is obeyed at once."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked  # only the main thread is told of signals
-        return
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler if handler is not None else signal.SIG_DFL)

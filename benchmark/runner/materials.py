@@ -1,17 +1,17 @@
 """What a recipe's names mean here: the manifests, the lists of the test, and the sources that are trained on."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from benchmark import filters, manifest, protocol, resolve
+from benchmark import filters, leaks, manifest, protocol, resolve
 from benchmark.console import count
 from benchmark.errors import UserError
 from benchmark.lists import Lists
 from benchmark.manifest import Manifest
 from benchmark.protocol import Protocol
-from benchmark.runner import leaks
 from benchmark.runner.job import Job
 from benchmark.runner.pool import Source
 from benchmark.runner.recipe import Part
@@ -24,9 +24,14 @@ class Materials:
     sources: tuple[Source, ...]
     tested: Manifest | None  # the whole set, as its manifest stands
     plan: Protocol | None
-    lists: Lists | None  # of the trial that is trained for
+    trials: tuple[Lists, ...]  # what will be tested: one where every trial trains a network of its own
     train_sets: tuple[dict[str, Any], ...]
     notes: tuple[str, ...]
+
+    @property
+    def lists(self) -> Lists | None:
+        """Give the lists of the trial that is trained for."""
+        return self.trials[0] if self.trials else None
 
     @property
     def object(self) -> str:
@@ -43,15 +48,19 @@ def gather(job: Job) -> Materials:
     plan = protocol.load(recipe.protocol) if recipe.protocol else None
     tested = read(recipe.test) if recipe.test else None
     sources = tuple(_source(part, read, plan, job) for part in recipe.train)
-    lists, notes = None, list[str]()
+    trials: tuple[Lists, ...] = ()
     if plan is not None and tested is not None:
         # Who trains is the recipe's to say; the rows of the protocol's own [train] may lie in another file.
-        lists = resolve.resolve(tested, plan, job.trial, trains=False)
-        notes += lists.notes
+        numbers = [job.trial] if plan.apart else range(plan.trials.count)
+        trials = tuple(resolve.resolve(tested, plan, number, trains=False) for number in numbers)
         for source in sources:
-            leaks.refuse_trained(source.name, source.manifest, lists)
-    facts = tuple(_fact(source) for source in sources)
-    return Materials(sources, tested, plan, lists, facts, tuple(notes))
+            leaks.refuse_trained(source.name, source.manifest, trials)
+    facts = [fact for source in sources for fact in _facts(source)]
+    if tested is not None and recipe.loop.select == "val":
+        chosen_by = tested.column("split").astype(str) == "val"
+        facts += _fact(tested.select(chosen_by), "val") if chosen_by.any() else ()
+    notes = tuple(dict.fromkeys(note for lists in trials for note in lists.notes))
+    return Materials(sources, tested, plan, trials, tuple(facts), notes)
 
 
 class _Reader:
@@ -84,12 +93,19 @@ def _source(part: Part, read: _Reader, plan: Protocol | None, job: Job) -> Sourc
     return Source(part.name or part.data, chosen, twins, probability, parents)
 
 
-def _fact(source: Source) -> dict[str, Any]:
-    """Say on what is trained, in the words of `run/1`: the hashes are of the rows, so that every choice shows."""
+def _facts(source: Source) -> Iterator[dict[str, Any]]:
+    """Say on what is trained, with what is shown in its place and what it was made from."""
     used = source.manifest
-    return {
-        "name": "+".join(sorted(set(used.column("source").astype(str)))),
-        "labels_sha256": used.labels_sha256,
-        "data_sha256": used.data_sha256,
-        "split": "train",
-    }
+    yield from _fact(used, "train")
+    if source.twins is not None:
+        shown = np.isin(source.twins.table["parent"].to_pylist(), used.table["image_id"].to_pylist())
+        yield from _fact(source.twins.select(shown), "twins") if shown.any() else ()
+    if source.parents is not None:
+        named = np.isin(source.parents.table["image_id"].to_pylist(), used.table["parent"].to_pylist())
+        yield from _fact(source.parents.select(named), "parents") if named.any() else ()
+
+
+def _fact(used: Manifest, split: str) -> Iterator[dict[str, Any]]:
+    """Name a set in the words of `run/1`: the hashes are of the rows that are used, so that every choice shows."""
+    name = "+".join(sorted(set(used.column("source").astype(str))))
+    yield {"name": name, "labels_sha256": used.labels_sha256, "data_sha256": used.data_sha256, "split": split}

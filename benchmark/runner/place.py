@@ -6,6 +6,8 @@ from typing import Any
 
 from benchmark.errors import UserError
 
+_OTHERWISE = "go on as it was begun, or delete it to start over"
+
 
 @dataclass
 class Place:
@@ -13,6 +15,9 @@ class Place:
 
     seed: int
     world: int
+    device: str  # its kind
+    amp: str  # what is computed in
+    torch: str  # its version
     stage: int = 0
     epoch: int = 0
     step: int = 0  # the next one, within the epoch
@@ -59,12 +64,23 @@ class Place:
         return asdict(self)
 
 
-def read(record: Mapping[str, Any], seed: int, world: int, where: str) -> Place:
-    """Read a place; that of another training is refused."""
+def read(record: Mapping[str, Any], start: Place, where: str) -> Place:
+    """Read a place that the training which begins at `start` goes on from; that of another training is refused."""
     if set(record) != {one.name for one in fields(Place)}:
         raise UserError(f"{where}: its checkpoint was written by another version; delete it to start over")
-    if record["seed"] != seed:
-        raise UserError(f"{where}: its checkpoint is of seed {record['seed']}, this training has {seed}")
-    if record["world"] != world:
-        raise UserError(f"{where}: its checkpoint is of {record['world']} processes, go on with as many, not {world}")
-    return Place(**record)
+    if record["seed"] != start.seed:
+        raise UserError(f"{where}: its checkpoint is of seed {record['seed']}, this training has {start.seed}")
+    if record["world"] != start.world:
+        raise UserError(
+            f"{where}: its checkpoint is of {record['world']} processes, go on with as many, not {start.world}"
+        )
+    begun = f"{where}: its checkpoint is of a training"
+    if record["device"] != start.device:
+        raise UserError(f"{begun} on {record['device']}, this one is on {start.device}; {_OTHERWISE}")
+    if record["amp"] != start.amp:
+        raise UserError(f"{begun} in {record['amp']}, this one computes in {start.amp}; {_OTHERWISE}")
+    found = Place(**record)
+    if found.torch != start.torch:
+        found.notes.append(f"begun with torch {found.torch}, gone on with {start.torch} after step {found.steps}")
+        found.torch = start.torch
+    return found

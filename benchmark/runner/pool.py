@@ -42,6 +42,7 @@ class Pool:
     sources: tuple[Source, ...]
     starts: Ints  # where each domain begins, and the end
     label: Ints  # number of the identity within its domain
+    person: Ints  # number of the identity over all domains: a person may be in several
     domain: Ints
     camera: Ints  # position in `cameras`; -1 unknown
     modality: Ints  # position in `modalities`
@@ -89,6 +90,7 @@ def pool(sources: Sequence[Source]) -> Pool:
         sources=tuple(sources),
         starts=starts,
         label=np.concatenate([manifest.identities() for manifest in manifests]),
+        person=_people(manifests),
         domain=np.repeat(np.arange(len(manifests)), np.diff(starts)),
         camera=np.concatenate([_camera(manifest, cameras) for manifest in manifests]),
         modality=np.concatenate([_positions(_words(manifest, "modality"), modalities) for manifest in manifests]),
@@ -120,6 +122,14 @@ def _starts(lengths: Sequence[int]) -> Ints:
 
 def _words(manifest: Manifest, name: str) -> NDArray[np.str_]:
     return manifest.column(name).astype(str)
+
+
+def _people(manifests: Sequence[Manifest]) -> Ints:
+    """Give every (id_space, pid) a number over all manifests, in sorted order, as `label` has them within one."""
+    _, space = np.unique(np.concatenate([_words(manifest, "id_space") for manifest in manifests]), return_inverse=True)
+    pid = np.concatenate([manifest.column("pid").astype(np.int64) for manifest in manifests])
+    _, person = np.unique(space * (pid.max() + 1) + pid, return_inverse=True)
+    return person.astype(np.int64)
 
 
 def _cameras(manifests: Sequence[Manifest]) -> tuple[tuple[str, int], ...]:

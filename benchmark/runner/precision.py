@@ -16,6 +16,11 @@ def reduced(wanted: str, device: torch.device) -> torch.dtype | None:
     return torch.bfloat16
 
 
+def name(wanted: str, device: torch.device) -> str:
+    """Give the precision that a recipe means here, as `run/1` calls it."""
+    return "fp32" if reduced(wanted, device) is None else "bf16"
+
+
 def autocast(wanted: str, device: torch.device, *, cached: bool = True) -> contextlib.AbstractContextManager[object]:
     """Compute in the precision that a recipe names."""
     dtype = reduced(wanted, device)

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import torch
 
+from benchmark import durable
+from benchmark.console import count, say
 from benchmark.errors import UserError
-from benchmark.runner import extract, leaks, training, weights
+from benchmark.runner import extract, training, weights
 from benchmark.runner import recipe as recipes
 from benchmark.runner.job import Job
-from benchmark.runner.materials import gather
+
+_LETTERS = 12  # of a hash, in a message
 
 
 def data_name(path: Path) -> str:
@@ -20,14 +23,33 @@ def data_name(path: Path) -> str:
 
 
 def pretrain(job: Job) -> Path:
-    """Train, and put the backbone where `pretrained = "street"` finds it; its file says who was seen."""
-    materials = gather(job)
-    trained = extract.load(training.train(job), torch.device("cpu"))
-    if trained.method.backbone is None:
-        raise UserError(f"{trained.facts['method']}: names no backbone, so there is nothing to keep")
-    name = trained.method.facts.get("backbone") or trained.facts["method"]
-    path = weights.street(str(name), job.settings.weights)
-    seen = sorted({leaks.digest(*who) for source in materials.sources for who in leaks.identities(source.manifest)})
-    sets = [str(one["name"]) for one in materials.train_sets]
-    weights.write(path, trained.method.backbone, sets, job.name, seed=str(job.seed), people="\n".join(seen))
+    """Train, and put the backbone where `pretrained = "street"` finds it; its file says who was seen.
+
+    A preview stays where it was trained: nobody is to begin with it unknowingly.
+    """
+    folder = training.train(job)
+    if job.limit is not None:
+        say(f"a preview of {count(job.limit, 'step')}: its backbone is not put where `street` finds it")
+        return folder
+    trained = extract.load(folder, torch.device("cpu"))
+    facts, method = trained.facts, trained.method
+    if method.backbone is None:
+        raise UserError(f"{facts['method']}: names no backbone, so there is nothing to keep")
+    said = {"seed": str(job.seed), "people": "\n".join(facts["people"])}
+    data = weights.encoded(method.backbone, weights.seen(facts), job.name, **said)
+    path = weights.street(str(method.facts.get("backbone") or facts["method"]), job.settings.weights)
+    _put(path, data, folder, job.again)
     return path
+
+
+def _put(path: Path, data: bytes, folder: Path, again: bool) -> None:
+    """Write weights; other ones that lie there are replaced only where that was asked for."""
+    there = durable.sha256(durable.read_bytes(path)) if path.exists() else None
+    made = durable.sha256(data)
+    if there not in (None, made) and not again:
+        raise UserError(
+            f"{path}: holds other weights ({there[:_LETTERS]}) than {folder} made ({made[:_LETTERS]}); move it away "
+            "and call this again, or train anew and replace it by --again"
+        )
+    if there != made:
+        durable.write_bytes(path, data)

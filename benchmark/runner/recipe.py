@@ -108,9 +108,7 @@ class Augment(Strict):
     @classmethod
     def _in_order(cls, ends: tuple[float, float]) -> tuple[float, float]:
         if not 0 < ends[0] <= ends[1]:
-            raise _refusal(
-                f"no range goes from {ends[0]:g} to {ends[1]:g}; both above 0, the smaller first"
-            )
+            raise _refusal(f"no range goes from {ends[0]:g} to {ends[1]:g}; both above 0, the smaller first")
         return ends
 
 
@@ -131,6 +129,8 @@ class Loop(Strict):
     """Decay of a running mean of the weights, which is then what is kept and tested; 0: none."""
     select: Literal["last", "val"] = "last"
     """Which epoch is kept: the last, or the best on the validation split. Never one chosen on the test."""
+    validation: bool = False
+    """Look at the validation split now and then, and write what is seen to the log; select = "val" implies it."""
     validate_every: _Count = 10
     """Epochs between two looks at the validation split."""
     log_every: _Count = 20
@@ -139,6 +139,11 @@ class Loop(Strict):
     """Seconds of training between two checkpoints; one is written at the end of every stage as well."""
     sync_batchnorm: bool = False
     """With several processes: batch statistics over all of them."""
+
+    @property
+    def validated(self) -> bool:
+        """Say whether the validation split is looked at."""
+        return self.validation or self.select == "val"
 
 
 class Recipe(Strict):
@@ -181,9 +186,10 @@ class Recipe(Strict):
         if len(set(self.domains)) < len(self.domains):
             raise _refusal(f"two parts are called {max(self.domains, key=self.domains.count)!r}; give one a name")
         parts, counts = len(self.train), len(self.order.counts)
-        wanted = parts - 1 if self.order.how == "pretrain-finetune" else parts
-        if counts and (counts != wanted or self.order.how == "mix"):
-            raise _refusal(f"order.counts has {counts} numbers; {self.order.how} with {parts} parts takes {wanted}")
+        wanted = {"mix": 0, "alternate": parts, "pretrain-finetune": parts - 1}[self.order.how]
+        if counts and counts != wanted:
+            takes = wanted or "none"
+            raise _refusal(f"order.counts has length {counts}; {self.order.how} of {parts} parts takes {takes}")
         if self.order.how == "pretrain-finetune" and (not counts or parts < 2):
             raise _refusal(
                 "pretrain-finetune needs two parts or more, and in order.counts the epochs of all but the last"

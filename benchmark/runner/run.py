@@ -13,7 +13,7 @@ from benchmark.evaluation import Options
 from benchmark.features import Features
 from benchmark.lists import Lists
 from benchmark.manifest import Manifest
-from benchmark.protocol import TRIAL, Protocol
+from benchmark.protocol import Protocol
 from benchmark.runner import extract, loop, run_figures, training
 from benchmark.runner.distributed import Group
 from benchmark.runner.extract import Trained
@@ -35,28 +35,33 @@ def run(job: Job) -> Path:
     tested = manifest.read(job.settings.manifest(job.recipe.test))
     trained = extract.load(job.out, torch.device(job.device))
     trials = [resolve.resolve(tested, plan, trial, trains=False) for trial in range(plan.trials.count)]
-    made, options = embedded(trained, tested, trials, job), Options(metric=trained.method.needs.score)
+    shown = tested_rows(tested, trials)
+    made, options = embedded(trained, shown, job), Options(metric=trained.method.needs.score)
     if evaluated:  # and killed before all was drawn: no second look at the test is entered
         done = evaluation.evaluate(trials, made, options)
     else:
         _restore(job.out)
-        done = bundling.evaluate(tested, plan, made, options, job.out, device=_counter(job.device), training=job.out)
+        done = bundling.evaluate(tested, plan, made, options, job.out, device=_counter(job.device), training=job.out, beside=job.ledger)
     list(evaluation_figures.draw(tested, plan, done, made, options, job.out / "figures"))
-    list(run_figures.draw(trained, trials[0], made, job))
+    list(run_figures.draw(trained, shown, trials[0], made, job))
     return job.out
 
 
-def embedded(trained: Trained, tested: Manifest, trials: Sequence[Lists], job: Job) -> Features:
-    """Embed everybody who asks or is searched, and keep the vectors beside the run."""
+def tested_rows(tested: Manifest, trials: Sequence[Lists]) -> Manifest:
+    """Keep everybody who asks or is searched in any trial."""
+    parts = [part.column("image_id").astype(str) for lists in trials for part in (lists.query, lists.gallery)]
+    return tested.select(np.isin(tested.column("image_id").astype(str), np.concatenate(parts)))
+
+
+def embedded(trained: Trained, shown: Manifest, job: Job) -> Features:
+    """Embed, and keep the vectors beside the run; those of other weights are made anew."""
     folder = job.out / "features"
     if (folder / "features.json").exists():
         known = features.read(folder)
         if known.facts.get("ckpt_sha256") == trained.facts["ckpt_sha256"]:
             return known
-    parts = [part.column("image_id").astype(str) for lists in trials for part in (lists.query, lists.gallery)]
-    rows = tested.select(np.isin(tested.column("image_id").astype(str), np.concatenate(parts)))
-    made = extract.features(trained.method, rows, trained.how, job.settings.cache, trained.facts, job.workers)
-    features.write(made, rows, folder)
+    made = extract.features(trained.method, shown, trained.how, job.settings.cache, trained.facts, job.workers)
+    features.write(made, shown, folder)
     return features.read(folder)
 
 
@@ -82,8 +87,7 @@ def estimate(job: Job) -> float:
 
 
 def _require_one_training(plan: Protocol) -> None:
-    apart = any(TRIAL in str(value) for values in plan.train.values() for value in values)
-    if plan.trials.count > 1 and apart:
+    if plan.apart:
         raise UserError(
             f"{plan.name}: every trial trains on a list of its own; `bench train --trial T` and `bench extract` one by "
             "one, then `bench evaluate` with feat-{t}.npz"

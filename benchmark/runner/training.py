@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from safetensors.torch import save as encode
 
-from benchmark import durable, environment, executors, keyed, results
+from benchmark import durable, environment, executors, keyed, leaks, results
 from benchmark.config import Strict
 from benchmark.errors import UserError
 from benchmark.manifest import Manifest
-from benchmark.runner import cache, flops, hardware, leaks, loop, weights
+from benchmark.runner import cache, flops, hardware, loop, weights
 from benchmark.runner.batches import Plan
 from benchmark.runner.distributed import Group
 from benchmark.runner.extract import How
@@ -26,6 +26,7 @@ from benchmark.runner.job import RECORD, SCHEMA, Job
 from benchmark.runner.loader import Loader
 from benchmark.runner.loop import Outcome, Stopped
 from benchmark.runner.materials import Materials, gather
+from benchmark.runner.memory import explained_memory
 from benchmark.runner.pool import Pool, pool
 from benchmark.runner.validation import validator
 
@@ -51,15 +52,16 @@ def train(job: Job, group: Group | None = None) -> Path:
     """Train, or go on, and give the folder: weights, log, configuration, and a run that is not yet tested."""
     group = group or Group(0, 1, torch.device(job.device))
     materials, begin = gather(job), first_weights(job)
-    if begin is not None and materials.lists is not None:
-        leaks.refuse_pretrained(begin, materials.lists)
-    facts = _facts(job, materials, begin)
-    known = _known(job, facts["inputs_sha256"], group)
+    if begin is not None:
+        leaks.refuse_listed(begin, weights.people(begin), materials.trials)
+    facts = _facts(job, materials, begin, group)
+    known = _known(job, facts["inputs_sha256"])
     if known.get("state") == "trained":
         return job.out
+    with explained_memory("preparing"):
+        ready = prepare(job, materials, group)
     record = _began(job, facts, known, group)
     with _recorded(job, record, group):
-        ready = prepare(job, materials, group)
         outcome = loop.fit(
             *(ready.method, ready.plan, ready.loader, job.recipe.loop, job.seed, job.out, group),
             validate=validator(job, materials, how(job, ready)),
@@ -67,7 +69,7 @@ def train(job: Job, group: Group | None = None) -> Path:
         )
         ready.loader.close()
         if group.first:
-            _leave(job, ready, record, outcome, materials.notes)
+            _leave(job, ready, record | {"notes": materials.notes}, outcome, _people(materials, begin))
     return job.out
 
 
@@ -121,12 +123,20 @@ def how(job: Job, ready: Prepared) -> How:
     return How(job.recipe.size, job.recipe.resample, cameras, modalities, normalise, job.recipe.loop.precision)
 
 
-def _facts(job: Job, materials: Materials, begin: Path | None) -> dict[str, Any]:
+def _people(materials: Materials, begin: Path | None) -> list[str]:
+    """List everybody whom this network has seen: here, and where its first weights come from."""
+    seen = {who for source in materials.sources for who in leaks.identities(source.manifest)}
+    return sorted({*leaks.digests(seen), *(weights.people(begin) if begin else ())})
+
+
+def _facts(job: Job, materials: Materials, begin: Path | None, group: Group) -> dict[str, Any]:
     """Say what shapes this training, in the words of `run/1`, before it begins."""
     lists = materials.lists
     config, method = job.resolved(), job.recipe.method.rpartition(".")[2]
     if begin is not None:  # what a file holds shapes a training, where it lies does not
         config["method"]["pretrained"] = durable.sha256(durable.read_bytes(begin))
+    if group.world > 1:  # each process has batch statistics of its own
+        config["processes"] = group.world
     hashes = {"lists_sha256": "", "protocol_sha256": ""}
     if lists is not None:
         hashes = {"lists_sha256": lists.lists_sha256, "protocol_sha256": lists.protocol_sha256}
@@ -146,25 +156,22 @@ def _facts(job: Job, materials: Materials, begin: Path | None) -> dict[str, Any]
     }
 
 
-def _known(job: Job, inputs_sha256: str, group: Group) -> dict[str, Any]:
+def _known(job: Job, inputs_sha256: str) -> dict[str, Any]:
     """Give the record of this training where it was begun before; that of another one is not overwritten."""
     path = job.out / RECORD
     if not path.exists():
         _require_free(job.out)
         return {}
-    if job.again:
-        group.largest(0)  # nobody clears before all have looked
-        if group.first:
-            clear(job.out)
-        return {}
     known = durable.read_json(path)
     if known.get("schema") != SCHEMA:
         raise UserError(f"{path}: schema is {known.get('schema')!r}, this version reads {SCHEMA!r}")
-    if known.get("inputs_sha256") != inputs_sha256:
-        raise UserError(
-            f"{job.out}: holds another training (recipe, seed or data differ); name another --out, or --again"
-        )
-    return known
+    if job.again:
+        return {}
+    if known.get("inputs_sha256") == inputs_sha256:
+        return known
+    if known.get("state") != "trained" and not (job.out / "checkpoint").exists():
+        return {}  # it never came to a checkpoint, so nothing is lost
+    raise UserError(f"{job.out}: holds another training (recipe, seed or data differ); name another --out or --again")
 
 
 def clear(folder: Path) -> None:
@@ -188,11 +195,14 @@ def _began(job: Job, facts: dict[str, Any], known: dict[str, Any], group: Group)
     started = known.get("started_at") or datetime.datetime.now(datetime.UTC).isoformat()
     record = {name: value for name, value in facts.items() if name not in ("config", "inputs", "inputs_sha256")}
     record |= environment.facts() | hardware.facts(group.device, job.recipe.loop, group.world)
-    record |= {"run_id": run_id, "started_at": started, "provenance": "ran_here"}
+    record |= {"run_id": run_id, "started_at": started, "provenance": "ran_here", "processes": group.world}
     record |= {"config_json": durable.canonical(facts["config"]), "ckpt_selection": job.recipe.loop.select}
     if job.limit is not None:
         record |= {"flagged": True, "flag_reason": f"a preview: training was stopped after {job.limit} steps"}
+    group.largest(0)  # all have looked; what is begun anew is now cleared
     if group.first:
+        if not known:
+            clear(job.out)
         begun = {"schema": SCHEMA, "state": "begun", "inputs_sha256": facts["inputs_sha256"], "run_id": run_id}
         durable.write_json(job.out / RECORD, begun | {"started_at": started})
         _write_run(job, record, "killed", notes="its end was never written: it was killed, or it still runs")
@@ -217,21 +227,21 @@ def _write_run(job: Job, record: dict[str, Any], status: str, **said: str) -> No
     results.write(results.Bundle(results.run_record(**record, **ended, status=status, **said)), job.out)
 
 
-def _leave(job: Job, ready: Prepared, record: dict[str, Any], outcome: Outcome, notes: tuple[str, ...]) -> None:
+def _leave(job: Job, ready: Prepared, record: dict[str, Any], outcome: Outcome, people: list[str]) -> None:
     """Write the weights, and what whoever embeds with them must know; the record comes last."""
-    weights = encode({name: value.contiguous() for name, value in ready.method.state_dict().items()})
+    data = encode({name: value.contiguous() for name, value in ready.method.state_dict().items()})
     config = json.loads(record["config_json"]) | {"seed": job.seed, "domains": dict(ready.world.identities)}
     files = {
         "config.json": (durable.canonical(config) + "\n").encode(),
         "log.jsonl": durable.read_bytes(job.out / "log.jsonl"),
-        "model.safetensors": weights,
+        "model.safetensors": data,
     }
     facts = record | _measured(job, ready, outcome) | dict(ready.method.facts)
-    facts["notes"] = "; ".join((*notes, *ready.plan.notes, *outcome.notes)) or None
+    facts["notes"] = "; ".join((*record["notes"], *ready.plan.notes, *outcome.notes)) or None
     facts["status"] = "partial"  # trained, not tested
     results.write(results.Bundle(results.run_record(**facts)), job.out, files)
     begun = durable.read_json(job.out / RECORD)
-    durable.write_json(job.out / RECORD, begun | {"state": "trained"} | _kept(job, ready, facts, weights))
+    durable.write_json(job.out / RECORD, begun | {"state": "trained", "people": people} | _kept(job, ready, facts, data))
     shutil.rmtree(job.out / "checkpoint", ignore_errors=True)
 
 
@@ -239,7 +249,7 @@ def _measured(job: Job, ready: Prepared, outcome: Outcome) -> dict[str, Any]:
     """Say what it cost and how large it was."""
     cost = flops.embedding(ready.method, job.recipe.size)
     return {
-        "n_train_ids": sum(ready.world.identities.values()),
+        "n_train_ids": int(ready.pool.person.max()) + 1,
         "n_train_imgs": len(ready.pool.label),
         "epochs": outcome.epochs,
         "train_s": round(outcome.seconds, 3),
@@ -253,11 +263,11 @@ def _measured(job: Job, ready: Prepared, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _kept(job: Job, ready: Prepared, facts: dict[str, Any], weights: bytes) -> dict[str, Any]:
+def _kept(job: Job, ready: Prepared, facts: dict[str, Any], data: bytes) -> dict[str, Any]:
     """Give what embedding needs beside the weights."""
     world = ready.world
     return {
-        "ckpt_sha256": durable.sha256(weights),
+        "ckpt_sha256": durable.sha256(data),
         "module": job.module,
         "config": job.config().model_dump(mode="json"),
         "resolved": json.loads(facts["config_json"]),

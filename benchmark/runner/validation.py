@@ -15,8 +15,8 @@ from benchmark.runner.materials import Materials
 
 
 def validator(job: Job, materials: Materials, how: How) -> Callable[[Method], float] | None:
-    """Give a function that scores a method on the validation split, where the recipe wants an epoch chosen."""
-    if job.recipe.loop.select == "last":
+    """Give a function that scores a method on the validation split, where the recipe wants it looked at."""
+    if not job.recipe.loop.validated:
         return None
     lists = _lists(job, materials)
 
@@ -30,7 +30,8 @@ def validator(job: Job, materials: Materials, how: How) -> Callable[[Method], fl
 
 def _lists(job: Job, materials: Materials) -> Lists:
     """Let everybody of the validation split ask for everybody; the protocol's junk rules hold."""
-    where = f"recipe {job.name}: loop.select = 'val'"
+    asked = "loop.select = 'val'" if job.recipe.loop.select == "val" else "loop.validation = true"
+    where = f"recipe {job.name}: {asked}"
     if materials.tested is None or materials.lists is None:
         raise UserError(f"{where} needs a test set with a validation split")
     known = materials.tested.column("split").astype(str) == "val"

@@ -1,5 +1,7 @@
 """What is particular to ide, ide_plus and bot."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -22,7 +24,7 @@ def small(**keys: object) -> bot.BoT:
 def batch() -> Batch:
     torch.manual_seed(1)
     label = torch.arange(2).repeat_interleave(4)
-    return Batch(torch.randn(8, 3, *SIZE), label, ZERO, ZERO, ZERO, ZERO, torch.arange(8), None)
+    return Batch(torch.randn(8, 3, *SIZE), label, label, ZERO, ZERO, ZERO, ZERO, torch.arange(8), None)
 
 
 def at(epoch: int) -> Moment:
@@ -43,6 +45,24 @@ def test_bot_has_the_published_terms_and_switches() -> None:
     assert hard["triplet"] != soft["triplet"]
     assert hard["identity"] == soft["identity"]
     assert 2 * hard["triplet"] == small(triplet=2.0).losses(batch(), at(0))["triplet"]
+
+
+def test_day_and_night_of_one_person_are_positives_and_have_one_centre() -> None:
+    # Three people by day and by night, two rows each; the night knows them by other labels.
+    method, who = small(margin=0.3, centre=1.0), torch.tensor([0, 0, 1, 1, 2, 2, 0, 0, 1, 1, 2, 2])
+    images, domain = torch.randn(12, 3, *SIZE), torch.arange(12) // 6
+    label, none = torch.where(domain == 1, (who + 1) % 3, who), torch.zeros_like(who)
+    terms = method.losses(Batch(images, label, who, domain, none, none, none, torch.arange(12), None), at(0))
+    with torch.no_grad():
+        found = method.backbone.pool(method.backbone(images)).double().tolist()
+    triplet = centre = 0.0
+    for row, person in zip(found, who.tolist(), strict=True):
+        far = [(math.dist(row, other), person == whose) for other, whose in zip(found, who.tolist(), strict=True)]
+        triplet += max(0.0, max(d for d, own in far if own) - min(d for d, own in far if not own) + 0.3) / 12
+        assert method.centres is not None
+        centre += math.dist(row, method.centres.table[person].tolist()) ** 2 / 12
+    assert terms["triplet"].item() == pytest.approx(triplet, rel=1e-4)
+    assert terms["centre"].item() == pytest.approx(centre, rel=1e-4)
 
 
 def test_the_centres_have_a_rate_of_their_own_that_nothing_moves() -> None:

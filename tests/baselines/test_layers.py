@@ -68,11 +68,8 @@ def test_the_slope_of_the_heads_is_that_of_their_values() -> None:
     assert torch.autograd.gradcheck(lambda rows: made.loss(rows, label, domain), (drawn(3, 5).requires_grad_(),))
 
 
-def test_people_of_two_domains_never_share_a_number() -> None:
-    made = heads()
-    label, domain = torch.tensor([0, 1, 2, 3, 0, 1, 2]), torch.tensor([0, 0, 0, 0, 1, 1, 1])
-    assert made.identity(label, domain).tolist() == [0, 1, 2, 3, 4, 5, 6]
-    assert set(made.state_dict()) == {"heads.0.weight", "heads.1.weight"}
+def test_what_is_kept_of_heads_is_their_weights() -> None:
+    assert set(heads().state_dict()) == {"heads.0.weight", "heads.1.weight"}
 
 
 def slow_normalised(column: Iterable[float], scale: float, shift: float) -> list[float]:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from baselines.methods import bot
 from benchmark import executors, manifest, results, splits
 from benchmark.manifest import Manifest
-from benchmark.runner import extract, flops, loop, run
+from benchmark.runner import extract, flops, loop, run, training
 from benchmark.runner.batches import Plan
 from benchmark.runner.cache import Cache, Sums
 from benchmark.runner.distributed import Group
@@ -150,12 +150,15 @@ def smallest(folder: Path) -> Iterator[str]:
     recipe = load(ROOT / "baselines" / "recipes" / "street-tiny.toml")
     settings = Settings(data={"street": folder / "street" / "split.parquet"}, cache=folder / "cache")
     job = Job(recipe, "street-tiny", "baselines.methods.bot", 0, "cpu", settings, folder / "run")
+    begin = time.process_time()
+    training.train(job)
+    spent = time.process_time() - begin
     found = results.read(run.run(job))
     chance = next(row["value"] for row in found.tables["strata"].to_pylist() if row["metric"] == "chance_mAP")
     record = found.run
     yield (
         f"street-tiny at the preset demo: mAP {100 * record['mAP']:.1f}, {record['mAP'] / chance:.1f} times chance "
-        f"(wanted {TIMES}) after {record['train_s']:.1f} s of training (wanted {CPU_SECONDS} CPU-s)"
+        f"(wanted {TIMES}) after {spent:.1f} CPU-s of decoding and training (wanted {CPU_SECONDS})"
     )
 
 

@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -12,11 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from benchmark import manifest
 from benchmark.errors import UserError
 from benchmark.runner import batches, recipe
 from benchmark.runner.batches import Plan, Step
 from benchmark.runner.interfaces import Layout, Needs, Sampling
-from benchmark.runner.pool import Pool
+from benchmark.runner.pool import Pool, Source
+from benchmark.runner.pool import pool as laid_out
 
 Ints = NDArray[np.int64]
 Row = tuple[int, int, int, int, int]  # domain, label, camera, modality, night
@@ -24,14 +27,15 @@ Row = tuple[int, int, int, int, int]  # domain, label, camera, modality, night
 NEEDS = Needs(identities=3, instances=2, batch=4)
 
 
-def pool(rows: Sequence[Row], modalities: Sequence[str] = ("visible",)) -> Pool:
-    """Lay out a pool as the data path does: the rows of a domain stand together."""
+def pool(rows: Sequence[Row], modalities: Sequence[str] = ("visible",), shared: bool = False) -> Pool:
+    """Lay out a pool as the data path does: the rows of a domain stand together; domains may share their people."""
     columns = np.array(sorted(rows, key=lambda row: row[0]), np.int64).reshape(-1, 5).T
-    domains = int(columns[0].max()) + 1
+    domains, apart = int(columns[0].max()) + 1, 0 if shared else 1000
     found = SimpleNamespace(
         sources=[SimpleNamespace(name=f"set{number}") for number in range(domains)],
         starts=np.searchsorted(columns[0], np.arange(domains + 1)),
         modalities=tuple(modalities),
+        person=np.unique(apart * columns[0] + columns[1], return_inverse=True)[1],
         **dict(zip(("domain", "label", "camera", "modality", "night"), columns, strict=True)),
     )
     return cast("Pool", found)
@@ -79,22 +83,30 @@ SIZES = st.lists(st.integers(1, 9), min_size=3, max_size=9)
 PAIRS = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=3, max_size=7)
 
 
-@given(SIZES, SIZES, st.integers(1, 4), st.sampled_from(["any", "spread"]), st.sampled_from(["images", "identities"]))
-def test_a_batch_holds_p_different_identities_of_any_domain_with_k_pictures_each(
-    one: list[int], other: list[int], instances: int, cameras: str, epoch: str
+@given(
+    SIZES,
+    SIZES,
+    st.integers(1, 4),
+    st.sampled_from(["any", "spread"]),
+    st.sampled_from(["images", "identities"]),
+    st.booleans(),
+)
+def test_a_batch_holds_p_different_people_of_any_domain_with_k_pictures_each(
+    one: list[int], other: list[int], instances: int, cameras: str, epoch: str, shared: bool
 ) -> None:
-    of = pool(people(one) + people(other, domain=1))
+    of = pool(people(one) + people(other, domain=1), shared=shared)
+    who = [(0 if shared else int(domain), int(label)) for domain, label in zip(of.domain, of.label, strict=True)]
     options = recipe.Batches.model_validate({"instances": instances, "cameras": cameras, "epoch": epoch})
     steps = plan(of, options=options).epoch(0, 0, "pk")
     assert steps
     for step in steps:
         assert step.layout == Layout(("all",), 3, instances)
         (block,) = blocks(step)
-        whose = [{(of.domain[row], of.label[row]) for row in rows} for rows in block]
+        whose = [{who[row] for row in rows} for rows in block]
         assert [len(identities) for identities in whose] == [1, 1, 1]
         assert len(set.union(*whose)) == 3
         for rows in block:
-            size = int(((of.domain == of.domain[rows[0]]) & (of.label == of.label[rows[0]])).sum())
+            size = who.count(who[rows[0]])
             assert len(set(rows)) == min(instances, size)  # a picture stands twice only where there are too few
             assert max(Counter(rows.tolist()).values()) == -(-instances // min(size, instances))
 
@@ -113,6 +125,71 @@ def test_row_k_of_both_halves_shares_its_identity(
         assert len(np.unique(of.label[first])) == 3
         assert (of.modality[first] == 0).all()
         assert (of.modality[second] == 1).all()
+
+
+@given(PAIRS, st.integers(1, 4), st.sampled_from(["modality", "time"]))
+def test_the_halves_of_a_person_may_be_two_parts(sizes: list[tuple[int, int]], instances: int, by: str) -> None:
+    rows = [(half, label, camera, half, half) for _, label, camera, half, _ in halves(sizes)]
+    of = pool(rows, ("visible", "infrared"), shared=True)
+    options = recipe.Batches.model_validate({"instances": instances, "halves": by})
+    steps = plan(of, Needs("pk-pairs", 3, 2), options).epoch(0, 0, "pk-pairs")
+    assert steps
+    for step in steps:
+        first, second = blocks(step)
+        assert (of.domain[first] == 0).all()
+        assert (of.domain[second] == 1).all()
+        assert np.array_equal(of.label[first], of.label[second])  # here a label is the same person in both
+        assert len(np.unique(of.label[first])) == 3
+
+
+def test_the_k_pictures_of_a_person_come_from_all_parts_that_show_it() -> None:
+    of = pool(people([1] * 4) + people([1] * 4, domain=1), shared=True)
+    steps = plan(of).epoch(0, 0, "pk")
+    assert len(steps) == 1  # four people, not eight
+    for rows in blocks(steps[0])[0]:
+        assert sorted(of.domain[rows]) == [0, 1]
+
+
+def test_day_and_night_of_one_world_in_two_manifests_are_paired_by_who_it_is() -> None:
+    def part(source: str, pids: Sequence[int], **same: str) -> Source:
+        columns = {"path": [f"{n}.jpg" for n in range(len(pids))], "pid": list(pids), "id_space": ["town"] * len(pids)}
+        known = {name: [value] * len(pids) for name, value in same.items()}
+        return Source(source, manifest.build(columns | known, source, Path("/there")))
+
+    # Labels count within a part: 7 is 1 by day and 0 by night. Who 3 and 30 are is known at one time only.
+    sources = part("day", [3, 3, 7, 8, 9, 7], time="day"), part("night", [9, 8, 8, 7, 30], time="night")
+    of, pids = laid_out(sources), np.array([3, 3, 7, 8, 9, 7, 9, 8, 8, 7, 30])
+    made = plan(of, Needs("pk-pairs", 3, 2), recipe.Batches(halves="time"))
+    (step,) = made.epoch(0, 0, "pk-pairs")
+    day, night = blocks(step)
+    assert (day < 6).all()
+    assert (night >= 6).all()
+    assert sorted(pids[day][:, 0].tolist()) == [7, 8, 9]
+    assert np.array_equal(pids[day], pids[night])
+    assert made.notes == ("training: 2 identities of 5 left out: in one half only",)
+
+
+@given(
+    SIZES,
+    SIZES,
+    st.sampled_from(["pk", "shuffle"]),
+    st.sampled_from(
+        [
+            recipe.Order(how="alternate"),
+            recipe.Order(how="alternate", counts=(1, 2)),
+            recipe.Order(how="alternate", by="epoch"),
+            recipe.Order(how="pretrain-finetune", counts=(1,)),
+        ]
+    ),
+)
+def test_a_batch_of_one_part_is_the_same_whoever_the_others_show(
+    one: list[int], other: list[int], sampling: Sampling, order: recipe.Order
+) -> None:
+    rows = people(one) + people(other, domain=1)
+    needs = Needs(identities=3, instances=2, batch=3)
+    apart, shared = (plan(pool(rows, shared=shared), needs, order=order) for shared in (False, True))
+    for epoch in range(2):
+        assert same(apart.epoch(0, epoch, sampling), shared.epoch(0, epoch, sampling))
 
 
 @given(SIZES, st.integers(1, 4))
@@ -380,6 +457,7 @@ def test_who_is_in_one_half_only_is_left_out_and_counted() -> None:
 
 
 PAIRED = Needs("pk-pairs", 3, 2)
+BY_TIME = recipe.Batches(halves="time")
 BOTH = pool(people([4] * 5) + people([4] * 5, domain=1))
 DARK = [(0, label, -1, 0, 1) for label in range(5)]
 REFUSED: dict[str, tuple[Callable[[], object], str]] = {
@@ -395,6 +473,30 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         lambda: plan(pool(halves([(1, 1), (1, 1), (1, 0)]), ("visible", "infrared")), PAIRED),
         "training: 2 identities with pictures of visible and infrared, a batch takes 3; set batches.identities to 2 "
         "or less",
+    ),
+    "of both halves of nobody": (
+        lambda: plan(pool(halves([(1, 0), (0, 1), (1, 0)]), ("visible", "infrared")), PAIRED),
+        "training: no identity (id_space and pid) has pictures of visible and infrared",
+    ),
+    "of both halves of nobody in any part": (
+        lambda: plan(pool(halves([(1, 0)] * 2) + halves([(0, 1)] * 2, 1)), PAIRED, BY_TIME),
+        "training: no identity (id_space and pid) has pictures of day and night",
+    ),
+    "of both halves of nobody in the only part": (
+        lambda: plan(pool(halves([(1, 0), (0, 1)])), PAIRED, BY_TIME, recipe.Order(how="alternate")),
+        "training: no identity (id_space and pid) has pictures of day and night",
+    ),
+    "of both halves of nobody in a part": (
+        lambda: plan(pool([*DARK, *halves([(1, 0), (0, 1)], 1)]), PAIRED, BY_TIME, recipe.Order(how="alternate")),
+        'training on set0: batches.halves = time, and none of 5 is day; order.how = "mix" takes the halves of a '
+        "person from all parts",
+    ),
+    "of nobody in a part that has both": (
+        lambda: plan(
+            pool(halves([(1, 0), (0, 1)]) + people([4] * 4, 1)), PAIRED, BY_TIME, recipe.Order(how="alternate")
+        ),
+        'training on set0: no identity (id_space and pid) has pictures of day and night; order.how = "mix" takes the '
+        "halves of a person from all parts",
     ),
     "one modality": (
         lambda: plan(pool(DARK), PAIRED),

@@ -58,10 +58,9 @@ def test_a_pickle_with_code_is_refused_and_not_run(tmp_path: Path) -> None:
     touched = tmp_path / "touched"
     torch.save({"weight": torch.zeros(1), "more": Evil(touched)}, tmp_path / "zip.pth")
     (tmp_path / "bare.pkl").write_bytes(pickle.dumps({"weight": Evil(touched)}))
-    for name in ("zip.pth", "bare.pkl"):
-        with pytest.raises(
-            UserError, match=f"{name}: refused: only safetensors, or a file of torch with nothing but t"
-        ):
+    said = "refused: only safetensors, or a file of torch with nothing but tensors in it, is read"
+    for name, asks in (("zip.pth", r"; this one asks for \S+"), ("bare.pkl", "")):
+        with pytest.raises(UserError, match=f"{name}: {said}{asks}$"):
             checkpoint.read_weights(tmp_path / name)
     assert not touched.exists()
     pickle.loads((tmp_path / "bare.pkl").read_bytes())

@@ -144,6 +144,35 @@ def test_one_process_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     distributed.stop()
 
 
+@pytest.mark.parametrize("mined", [True, False])
+def test_gradients_flow_back_to_where_rows_came_from(monkeypatch: pytest.MonkeyPatch, mined: bool) -> None:
+    """Both processes in one: what they tell each other is computed beside it. Their mean is one process's gradient."""
+    torch.manual_seed(0)
+    rows, label = torch.rand(2, 4, 3, dtype=torch.float64), torch.tensor([[0, 0, 1, 1], [2, 2, 0, 1]])
+    weight = torch.nn.Parameter(torch.rand(3, 3, dtype=torch.float64))
+
+    def loss(found: torch.Tensor) -> torch.Tensor:
+        return toys.batch_hard(found, label.flatten()) if mined else found.sum()  # whose gradient is one number, shared
+
+    (alone,) = torch.autograd.grad(loss(rows.flatten(0, 1) @ weight), weight)
+
+    def gather(parts: list[torch.Tensor], own: torch.Tensor) -> None:
+        for part, all_rows in zip(parts, rows, strict=True):
+            part.copy_(all_rows @ weight.detach())
+
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    monkeypatch.setattr(torch.distributed, "all_gather", gather)
+    # Both have the same loss of the same rows, so their gradients with respect to these are the same.
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda tensor: tensor.mul_(2))
+    found: list[torch.Tensor] = []
+    for rank in range(2):
+        monkeypatch.setattr(torch.distributed, "get_rank", lambda rank=rank: rank)
+        found += torch.autograd.grad(loss(distributed.everyone(rows[rank] @ weight)), weight)
+    torch.testing.assert_close(torch.stack(found).mean(0), alone)
+    assert not torch.allclose(found[0], alone)
+
+
 @pytest.mark.parametrize(
     ("device", "environment", "said"),
     [

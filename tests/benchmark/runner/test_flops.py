@@ -101,7 +101,7 @@ class Wrapped(Hand):
 
 def batch() -> Batch:
     label = torch.arange(ROWS)
-    return Batch(hand.pixels(ROWS), label, label * 0, label * 0, label * 0, label * 0, label, None)
+    return Batch(hand.pixels(ROWS), label, label, label * 0, label * 0, label * 0, label * 0, label, None)
 
 
 def by_formula(method: Hand, run: Any) -> tuple[int, int]:  # noqa: ANN401

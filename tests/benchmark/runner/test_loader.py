@@ -79,7 +79,7 @@ def loader(sets: dict[str, Manifest], folder: Path, options: Augment = NONE, **m
 
 
 def same(one: Batch, other: Batch) -> bool:
-    names = ("images", "label", "domain", "camera", "modality", "night", "row")
+    names = ("images", "label", "person", "domain", "camera", "modality", "night", "row")
     equal = all(torch.equal(getattr(one, name), getattr(other, name)) for name in names)
     return equal and all(torch.equal(one.views[name], other.views[name]) for name in one.views)
 
@@ -288,12 +288,17 @@ def rows_of(batches: Sequence[Batch]) -> list[int]:
 
 
 def test_two_domains_are_read_from_two_caches(sets: dict[str, Manifest], tmp_path: Path) -> None:
-    of = pool([Source("night", sets["night"]), Source("day", sets["day"])])
+    day = sets["day"].select(np.arange(EACH, 12))  # all but the first person: whoever is 1 by night is 0 here
+    of = pool([Source("night", sets["night"]), Source("day", day)])
     load = Loader(of, kept(of, tmp_path), Needs(), NONE, SIZE, 0, "cpu")
-    drawn = [Step(np.array([13, 0, 23, 5, 12, 11, 12, 0]), None)]
+    drawn = [Step(np.array([13, 0, 20, 5, 12, 11, 12, 0]), None)]
     (batch,) = load.epoch(drawn, 0, 0)
     assert rows_of([batch]) == drawn[0].rows.tolist()
     assert batch.domain.tolist() == [1, 0, 1, 0, 1, 0, 1, 0]
-    names = [sets["night"]] * 12 + [sets["day"]] * 12
+    pids = np.concatenate([sets["night"].column("pid"), day.column("pid")])
+    for found, rows in ((batch, drawn[0].rows), *((plain, plain.row.numpy()) for plain in load.plain())):
+        assert found.person.tolist() == (pids[rows] - 1).tolist()
+        assert found.label.tolist() == np.where(rows < 12, pids[rows] - 1, pids[rows] - 2).tolist()
+    names = [sets["night"]] * 12 + [day] * 9
     for place, row in enumerate(batch.row.tolist()):
         assert torch.equal(batch.images[place], tv.normalize(slow(names[row], row % 12), *load.normalise))

@@ -22,13 +22,14 @@ def test_a_log_is_cut_back_to_a_length(tmp_path: Path) -> None:
     first = Log(path, 0)
     first.add({"step": 1, "where": "día"})
     length = first.sync()
-    first.add({"step": 2})
+    first.add({"step": 2, "more": "what comes after the checkpoint is longer than what is written again"})
+    first.add({"step": 3})
     first.close()
-    assert [line["step"] for line in log.read(path)] == [1, 2]
+    assert [line["step"] for line in log.read(path)] == [1, 2, 3]
     again = Log(path, length)
-    again.add({"step": 3})
+    again.add({"step": 4})
     again.close()
-    assert log.read(path) == [{"step": 1, "where": "día"}, {"step": 3}]
+    assert log.read(path) == [{"step": 1, "where": "día"}, {"step": 4}]
 
 
 def test_a_log_that_was_cut_is_refused(tmp_path: Path) -> None:

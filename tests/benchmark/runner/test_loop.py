@@ -1,5 +1,6 @@
 """The loop: what a hand-written one does, and the same bits after a stop at any step."""
 
+import itertools
 import math
 import os
 import signal
@@ -13,10 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmark.errors import UserError
-from benchmark.runner import checkpoint, loop
+from benchmark.runner import checkpoint, loop, place, saving
 from benchmark.runner.distributed import Group
 from benchmark.runner.interfaces import Batch, Method, Moment, Stage
 from benchmark.runner.loop import Stopped
+from benchmark.runner.recipe import Loop
 from tests.benchmark.runner import toys
 from tests.benchmark.runner.toys import (
     Batches,
@@ -251,7 +253,7 @@ def _require_resumable(tmp_path: Path, kind: str, changed: dict[str, Any], at: l
 
 def _require_same_state(left: Path, right: Path) -> None:
     """Compare the optimisers and averages of two last checkpoints."""
-    one, two = checkpoint.newest(left / loop.FOLDER), checkpoint.newest(right / loop.FOLDER)
+    one, two = checkpoint.newest(left / saving.FOLDER), checkpoint.newest(right / saving.FOLDER)
     assert one is not None
     assert two is not None
     require_same(one.weights, two.weights)
@@ -287,12 +289,30 @@ def test_validation_chooses_the_best_epoch_and_sees_the_average(tmp_path: Path) 
         seen.append(weights(method))
         return scores[len(seen) - 1]
 
-    method = toy(drop=0.2)
+    method, twin = make(Several), make(Several)
     outcome = fit(method, tmp_path, options(select="val", validate_every=1, ema=0.5), validate=score)
-    assert outcome.chosen == "epoch 2, best on the validation split"
+    assert outcome.chosen == "epoch 2 of 4, best on the validation split"
     require_same(weights(method), seen[1])
     said = [line for line in lines(tmp_path) if "val_mAP" in line]
     assert [(line["epoch"], line["val_mAP"]) for line in said] == list(enumerate(scores))
+    mean = weights(twin)
+    for step, now in enumerate(by_hand(twin), start=1):
+        mean = {name: 0.5 * mean[name] + 0.5 * now[name] for name in mean}
+        if step % 3 == 0:
+            require_near(seen[step // 3 - 1], mean)
+            assert not torch.allclose(mean["head.weight"], now["head.weight"])
+
+
+def test_looking_is_not_choosing(tmp_path: Path) -> None:
+    """With a curve of the validation split and the last epoch kept, the best one is of no consequence."""
+    scores, plain, looked = iter([0.1, 0.9, 0.2]), toy(drop=0.2), toy(drop=0.2)
+    fit(plain, tmp_path / "plain")
+    changed = options(validation=True, validate_every=2)
+    outcome = fit(looked, tmp_path / "looked", changed, validate=lambda method: next(scores))
+    assert outcome.chosen == "last"
+    require_same(weights(looked), weights(plain))
+    said = [(line["epoch"], line["val_mAP"]) for line in lines(tmp_path / "looked") if "val_mAP" in line]
+    assert said == [(1, 0.1), (3, 0.9)]
 
 
 def test_validation_does_not_disturb_training(tmp_path: Path) -> None:
@@ -302,9 +322,16 @@ def test_validation_does_not_disturb_training(tmp_path: Path) -> None:
     require_same(weights(left), weights(right))
 
 
-def test_choosing_without_a_validation_split_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r'loop\.select = "val" needs a validation split'):
-        fit(toy(), tmp_path, options(select="val"))
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"select": "val"}, r'loop\.select = "val" needs a v'),
+        ({"validation": True}, r"loop\.validation = true needs a v"),
+    ],
+)
+def test_looking_without_a_validation_split_is_refused(tmp_path: Path, asked: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        fit(toy(), tmp_path, options(**asked))
 
 
 class Broken(Toy):
@@ -329,11 +356,11 @@ def test_a_term_that_is_not_finite_stops_and_the_last_good_checkpoint_stands(tmp
     broken = make(Broken)
     broken.loss = loss
     # A gradient that is broken at step 7 breaks the terms of step 8; saving at every step saves the seventh, no more.
-    found = ("step 7: the loss term 'third' is nan", 7) if loss else ("step 8: the loss term 'identity' is nan", 5)
+    found = ("step 2 of 3: the loss term 'third'", 7) if loss else ("step 3 of 3: the loss term 'identity'", 5)
     standing_at = f"the last good checkpoint, of {found[1]} steps, stands"
-    with pytest.raises(UserError, match=f"stage all, epoch 2, {found[0]}; {standing_at}"):
+    with pytest.raises(UserError, match=f"stage all, epoch 3 of 4, {found[0]} is nan; {standing_at}"):
         fit(broken, tmp_path, options(save_every=1e-9) if loss else options())
-    kept = checkpoint.newest(tmp_path / loop.FOLDER)
+    kept = checkpoint.newest(tmp_path / saving.FOLDER)
     assert kept is not None
     assert all(one.isfinite().all() for one in kept.weights.values())
     if not loss:
@@ -350,11 +377,12 @@ def test_a_term_that_is_not_finite_stops_and_the_last_good_checkpoint_stands(tmp
 def test_weights_that_break_where_the_loss_does_not_are_not_saved(tmp_path: Path) -> None:
     broken = make(Broken)
     broken.loss, broken.breaks = False, 11  # the last step
-    with pytest.raises(
-        UserError, match=r"epoch 3, step 11: the weights 'head.weight' are not finite, though the loss is; the l"
-    ):
+    said = (
+        "epoch 4 of 4, step 3 of 3: the weights 'head.weight' are not finite, though the loss is; no checkpoint was w"
+    )
+    with pytest.raises(UserError, match=said):
         fit(broken, tmp_path)
-    assert checkpoint.newest(tmp_path / loop.FOLDER) is None
+    assert checkpoint.newest(tmp_path / saving.FOLDER) is None
 
 
 class Failing(Toy):
@@ -374,19 +402,60 @@ class Failing(Toy):
 
 def test_out_of_memory_says_which_batch_to_try(tmp_path: Path) -> None:
     method = make(Failing)
-    shape = "a batch has 32 pictures, 8 identities of 4: try batches.identities=4"
-    with pytest.raises(UserError, match=f"stage all, epoch 1, step 4: out of memory; {shape}$"):
+    shape = r"a batch has 32 pictures: 8 identities x 4; try batches\.identities=4"
+    with pytest.raises(UserError, match=f"stage all, epoch 2 of 4, step 2 of 3: out of memory; {shape}$"):
         fit(method, tmp_path / "pk")
     method.error = RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
     method.stage = Stage("some", 1, (method.adam(),), lambda at: 1.0, (method,), sampling="shuffle")
-    with pytest.raises(UserError, match=r"out of memory; a batch has 32 pictures: try batches\.batch=16$"):
+    with pytest.raises(UserError, match=r"out of memory; a batch has 32 pictures; try batches\.batch=16$"):
         fit(method, tmp_path / "shuffle")
+
+
+FULL = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+def full(*given: object, **named: object) -> Any:  # noqa: ANN401
+    raise FULL
+
+
+class Short(Pictures):
+    """A loader that has no room for the third batch."""
+
+    def batch(self, rows: Tensor, layout: Any, images: bool) -> Batch:  # noqa: ANN401
+        return full() if len(self.given) == 3 else super().batch(rows, layout, images)
+
+
+class Unprepared(Prepared):
+    """A toy that has no room to look at all pictures."""
+
+    def before_stage(self, stage: Stage, data: object) -> None:
+        full()
+
+
+def test_out_of_memory_is_explained_wherever_it_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = "stage all, epoch 1 of 4, step"
+    with pytest.raises(UserError, match=rf"{first} 3 of 3: out of memory; a batch has .* batches\.identities=4$"):
+        fit(toy(), tmp_path / "loader", loader=Short())
+    with pytest.raises(UserError, match=r"stage all, the validation after epoch 2: out of memory; set a smaller size"):
+        fit(toy(), tmp_path / "look", options(validation=True, validate_every=2), validate=full)
+    with pytest.raises(UserError, match=r"stage head, before its first step: out of memory; set a smaller size"):
+        fit(make(Unprepared), tmp_path / "before")
+    with monkeypatch.context() as patch:
+        patch.setattr("benchmark.runner.faster.prepare", full)
+        with pytest.raises(UserError, match=rf"{first} 1 of 3: out of memory; a batch has"):
+            fit(toy(), tmp_path / "speed")
+    with monkeypatch.context() as patch:
+        patch.setattr(Toy, "to", full)
+        with pytest.raises(UserError, match=r"^training: out of memory; set a smaller size"):
+            fit(toy(), tmp_path / "place")
 
 
 def test_an_operation_that_is_not_deterministic_is_named(tmp_path: Path) -> None:
     method = make(Failing)
     method.error = RuntimeError("put_ does not have a deterministic implementation, but you set ...")
-    with pytest.raises(UserError, match=r"step 4: put_ gives other bits every time; set loop\.deterministic=false"):
+    with pytest.raises(
+        UserError, match=r"step 2 of 3: put_ gives other bits every time; set loop\.deterministic=false"
+    ):
         fit(method, tmp_path)
     method.error = RuntimeError("something else")
     with pytest.raises(RuntimeError, match="something else"):
@@ -413,7 +482,7 @@ def test_a_signal_stops_after_a_checkpoint(tmp_path: Path, number: int) -> None:
     with pytest.raises(Stopped, match="stopped after 5 steps; the same command goes on from there"):
         fit(method, tmp_path)
     assert [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)] == handlers
-    kept = checkpoint.newest(tmp_path / loop.FOLDER)
+    kept = checkpoint.newest(tmp_path / saving.FOLDER)
     assert kept is not None
     assert kept.place["steps"] == 5
     again, whole = toy(), toy()
@@ -456,6 +525,38 @@ def test_another_seed_and_another_network_are_refused(tmp_path: Path) -> None:
         fit(make(Several), tmp_path)
 
 
+def test_another_device_and_other_numbers_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fit(toy(), tmp_path, limit=4)
+    otherwise = "go on as it was begun, or delete it to start over"
+    with pytest.raises(UserError, match=f"of a training in fp32, this one computes in bf16; {otherwise}"):
+        fit(toy(), tmp_path, options(precision="bf16"))
+    monkeypatch.setattr(Toy, "to", lambda self, *given, **named: self)
+    with pytest.raises(UserError, match=f"of a training on cpu, this one is on cuda; {otherwise}"):
+        fit(toy(), tmp_path, group=Group(device=torch.device("cuda")))
+
+
+def test_another_version_of_torch_is_noted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, again = toy(), toy()
+    fit(whole, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "__version__", "2.0.1")
+        fit(toy(), tmp_path / "two", limit=4)
+    now = str(torch.__version__)
+    note = f"begun with torch 2.0.1, gone on with {now} after step 4"
+    assert fit(again, tmp_path / "two", limit=7).notes == (note,)
+    assert fit(again, tmp_path / "two").notes == (note,)
+    require_same(weights(again), weights(whole))
+
+
+def test_a_place_of_another_version_is_refused() -> None:
+    start = place.Place(7, 1, device="cpu", amp="fp32", torch="2")
+    record = start.record()
+    assert place.read(record, start, "here") == start
+    del record["amp"]
+    with pytest.raises(UserError, match="here: its checkpoint was written by another version; delete it to start over"):
+        place.read(record, start, "here")
+
+
 def test_a_folder_that_is_trained_in_is_not_trained_in_twice(tmp_path: Path) -> None:
     class Nested(Toy):
         def after_step(self, at: Moment) -> None:
@@ -467,7 +568,7 @@ def test_a_folder_that_is_trained_in_is_not_trained_in_twice(tmp_path: Path) -> 
 
 def test_a_plan_without_batches_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Batches, "epoch", lambda *_: [])
-    with pytest.raises(UserError, match="stage all, epoch 0: no batch"):
+    with pytest.raises(UserError, match="stage all, epoch 1 of 4: no batch"):
         fit(toy(), tmp_path)
 
 
@@ -505,3 +606,69 @@ def test_short_floats_and_channels_last_reach_the_network(tmp_path: Path) -> Non
             fit(method, where, options(precision=precision, channels_last=last))
             assert method.found == {(dtype, last)}
             assert method.body.weight.dtype == torch.float32
+
+
+def felt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Train by changed options, and tell all that they could be felt in."""
+    saved: list[int] = []
+
+    class Looked(Several):
+        """A toy that looks at the rules under which it computes."""
+
+        def losses(self, batch: Batch, at: Moment) -> dict[str, Tensor]:
+            found["short"] = torch.is_autocast_enabled("cpu")
+            found["exact"] = torch.are_deterministic_algorithms_enabled()
+            found["last"] = batch.images.is_contiguous(memory_format=torch.channels_last)
+            return super().losses(batch, at)
+
+    def save(folder: Path, place: dict[str, Any], *rest: Any) -> None:  # noqa: ANN401
+        saved.append(place["steps"])
+        keep(folder, place, *rest)
+
+    found: dict[str, Any] = {}
+    keep, method, falling = checkpoint.save, make(Looked), itertools.count(0, -1)
+    score = (lambda method: float(next(falling))) if {"validation", "select"} & changed.keys() else None
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", save)
+        outcome = fit(method, tmp_path, options(**changed), validate=score)
+    log = lines(tmp_path)
+    found |= {"notes": outcome.notes, "chosen": outcome.chosen, "saved": saved}
+    found |= {"looks": sum("val_mAP" in line for line in log), "lines": sum("loss" in line for line in log)}
+    return found | {"sum": sum(float(one.double().sum()) for one in weights(method).values())}
+
+
+FELT: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "precision": ({"precision": "bf16"}, {"short"}),  # a network in float64 is left alone
+    "channels_last": ({"channels_last": False}, {"last"}),
+    "compile": ({"compile": "graphs"}, {"notes"}),
+    "deterministic": ({"deterministic": False}, {"exact"}),
+    "clip": ({"clip": 0.5}, {"sum"}),
+    "ema": ({"ema": 0.9}, {"sum"}),
+    "select": ({"select": "val", "validate_every": 1}, {"chosen", "looks", "saved", "sum"}),
+    "validation": ({"validation": True}, {"looks", "saved"}),
+    "validate_every": ({"validation": True, "validate_every": 1}, {"looks", "saved"}),
+    "log_every": ({"log_every": 4}, {"lines"}),
+    "save_every": ({"save_every": 1e-9}, {"saved"}),
+    "sync_batchnorm": ({"sync_batchnorm": True}, set()),  # of one process; of several: below
+}
+
+
+def test_every_key_of_the_loop_is_felt_where_it_should_and_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert FELT.keys() == Loop.model_fields.keys()
+    plain = felt(tmp_path / "plain", monkeypatch)
+    for key, (changed, where) in FELT.items():
+        found = felt(tmp_path / key, monkeypatch, **changed)
+        assert {name for name in plain if found[name] != plain[name]} == where, key
+
+
+@pytest.mark.parametrize(("asked", "several"), [(True, 2), (True, 1), (False, 2)])
+def test_batch_statistics_are_shared_where_it_is_asked_and_there_are_several(
+    monkeypatch: pytest.MonkeyPatch, asked: bool, several: int
+) -> None:
+    method, converted = toy(norm=True), list[nn.Module]()
+    monkeypatch.setattr(nn.SyncBatchNorm, "convert_sync_batchnorm", converted.append)
+    monkeypatch.setattr(Toy, "to", lambda self, *given, **named: self)
+    loop._place_network(method, options(sync_batchnorm=asked), Group(0, several, torch.device("cuda")))
+    assert converted == ([method] if asked and several == 2 else [])

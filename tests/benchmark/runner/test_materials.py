@@ -3,11 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from benchmark import manifest
+from benchmark import leaks, manifest
 from benchmark.errors import UserError
-from benchmark.runner import leaks, weights
+from benchmark.runner import weights
 from benchmark.runner.interfaces import World
 from benchmark.runner.materials import gather
 from tests.benchmark.runner import colours, painted
@@ -57,12 +58,41 @@ def test_a_backbone_that_saw_the_tested_people_is_refused(set_of: Path, tmp_path
     network = colours.build(colours.Config(), _world())
     for people, refused in ((["painted/2", "painted/1"], True), (["painted/1", "elsewhere/2"], False)):
         names = [leaks.digest(space, int(pid)) for space, _, pid in (one.partition("/") for one in people)]
-        weights.write(tmp_path / "w.safetensors", network.backbone, ["a"], "r", people="\n".join(names))
+        path = tmp_path / "w.safetensors"
+        weights.write(path, network.backbone, ["a"], "r", people="\n".join(names))
         if refused:
             with pytest.raises(UserError, match=r"was trained on 1 identity \(such as painted/2\) of \[query\]"):
-                leaks.refuse_pretrained(tmp_path / "w.safetensors", lists)
+                leaks.refuse_listed(path, weights.people(path), [lists])
         else:
-            leaks.refuse_pretrained(tmp_path / "w.safetensors", lists)
+            leaks.refuse_listed(path, weights.people(path), [lists])
+
+
+def test_somebody_of_the_gallery_alone_is_refused_too(set_of: Path, tmp_path: Path) -> None:
+    found = manifest.read(set_of)
+    asks = found.column("query").astype(bool) & (found.column("pid").astype(int) != 4)
+    manifest.write(found.with_columns(query=asks.tolist()), set_of.parent / "gallery-only.parquet")
+    lists = gather(painted.job(tmp_path, set_of.parent / "gallery-only.parquet")).lists
+    assert lists is not None
+    seen = found.select(found.column("pid").astype(int) == 4)
+    with pytest.raises(UserError, match=r"1 identity \(such as painted/4\) trained on and in \[gallery\]"):
+        leaks.refuse_trained("part", seen, [lists])
+    with pytest.raises(UserError, match=r"1 identity \(such as painted/4\) of \[gallery\]"):
+        leaks.refuse_listed("file", leaks.digests({("painted", 4)}), [lists])
+
+
+def test_other_twins_or_parents_are_another_training(set_of: Path, tmp_path: Path) -> None:
+    day = manifest.read(painted.world(tmp_path / "day", time="day", name="painted-day"))
+    parents = [f"painted/{path}" for path in day.column("path")]
+    for name, rows in (("all", np.arange(len(day))), ("some", np.arange(0, len(day), 3))):
+        manifest.write(day.with_columns(parent=parents).select(rows), tmp_path / "day" / f"{name}.parquet")
+    made = []
+    for name in ("all", "some"):
+        job = painted.job(tmp_path, set_of, train=[{"data": "painted", "twins": {"data": "night"}}])
+        bound = job.settings.data | {"night": tmp_path / "day" / f"{name}.parquet"}
+        made.append(gather(replace(job, settings=job.settings.model_copy(update={"data": bound}))).train_sets)
+    assert [one["split"] for one in made[0]] == ["train", "twins"]
+    assert made[0][0] == made[1][0]
+    assert made[0][1]["labels_sha256"] != made[1][1]["labels_sha256"]
 
 
 def test_a_name_without_a_manifest_and_a_part_without_people_are_refused(set_of: Path, tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchmark import manifest
 from benchmark.manifest import Manifest
@@ -63,9 +65,32 @@ def test_rows_of_two_domains_are_numbered_each_within_its_own() -> None:
     assert (world.cameras, world.modalities, world.size, world.object) == (3, made.modalities, (64, 32), "vehicle")
 
 
+def test_a_person_has_one_number_in_all_domains() -> None:
+    dark = table("dark", [person(0, 9), person(1, 2), person(2, 5)], id_space="day")
+    made = pool([Source("one", day()), Source("two", dark)])
+    assert made.label.tolist() == [0, 0, 1, 1, 2, 0, 1]
+    assert made.person.tolist() == [1, 1, 2, 2, 2, 0, 1]  # 2, 5 and 9
+    assert dict(made.world((64, 32)).identities) == {"one": 2, "two": 3}
+
+
+WHO = st.tuples(st.sampled_from(["b", "a", "B"]), st.integers(1, 4))
+
+
+@given(st.lists(st.lists(WHO, min_size=2, max_size=8).filter(lambda who: len(set(who)) > 1), min_size=1, max_size=3))
+def test_persons_are_equal_where_name_space_and_pid_are(parts: list[list[tuple[str, int]]]) -> None:
+    rows = [[person(n, pid, id_space=space) for n, (space, pid) in enumerate(part)] for part in parts]
+    made = pool([Source(f"set{n}", table(f"set{n}", part)) for n, part in enumerate(rows)])
+    everybody = [who for part in parts for who in part]
+    assert made.person.tolist() == [sorted(set(everybody)).index(who) for who in everybody]
+    for start, end in zip(made.starts, made.starts[1:], strict=False):  # a label is the place among its domain's people
+        own = made.person[start:end].tolist()
+        assert made.label[start:end].tolist() == [sorted(set(own)).index(who) for who in own]
+
+
 def test_one_number_in_two_name_spaces_is_two_people() -> None:
     rows = [person(0, 1, id_space="x"), person(1, 1, id_space="y"), person(2, 1, id_space="x")]
-    assert pool([Source("one", table("day", rows))]).label.tolist() == [0, 1, 0]
+    made = pool([Source("one", table("day", rows))])
+    assert made.label.tolist() == made.person.tolist() == [0, 1, 0]
 
 
 def test_a_row_finds_its_nights_and_only_those_are_decoded() -> None:

@@ -27,10 +27,14 @@ def test_domains_are_called_as_their_data_unless_they_have_a_name(tmp_path: Path
     [
         ("", "'train' is missing"),
         ('[[train]]\ndata = "a"\n[[train]]\ndata = "a"\n', "two parts are called 'a'"),
-        (TWO + "[order]\ncounts = [1, 1]\n", "mix with 2 parts"),
+        (TWO + "[order]\ncounts = [1, 1]\n", "order.counts has length 2; mix of 2 parts takes none"),
+        (
+            TWO + '[order]\nhow = "pretrain-finetune"\ncounts = [1, 1]\n',
+            "order.counts has length 2; pretrain-finetune of 2 parts takes 1",
+        ),
         (
             TWO + '[order]\nhow = "alternate"\ncounts = [1]\n',
-            "order.counts has 1 numbers; alternate with 2 parts takes 2",
+            "order.counts has length 1; alternate of 2 parts takes 2",
         ),
         (TWO + '[order]\nhow = "pretrain-finetune"\n', "pretrain-finetune needs two parts"),
         (TWO + "[batches]\nidentites = 4\n", "unknown key 'batches.identites'"),

@@ -6,6 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmark import config
+from benchmark.config import Strict
+from benchmark.errors import UserError
 from benchmark.runner import schedules
 from benchmark.runner.interfaces import Moment
 
@@ -76,3 +79,51 @@ def test_factors_stay_between_nothing_and_all(
         schedules.cosine(start, warmup=warmup, start=start, by=by),
     ):
         assert -1e-12 <= factor(now) <= 1 + 1e-12
+
+
+def test_shares_of_the_epochs_are_rounded_and_fit_trainings_of_any_length() -> None:
+    factor = schedules.steps((0.667,))
+    for epochs, full in ((60, 40), (120, 80), (3, 2)):
+        assert [factor(at(epoch, epochs=epochs)) for epoch in (full - 1, full)] == pytest.approx([1, 0.1])
+    both = schedules.steps((1 / 3, 7 / 12), warmup=10)
+    published = schedules.steps((41, 71), warmup=10)
+    assert [both(at(epoch)) for epoch in range(120)] == [published(at(epoch)) for epoch in range(120)]
+
+
+def test_by_step_a_share_is_reached_when_so_many_epochs_are_done() -> None:
+    factor = schedules.steps((0.5,), by="step")
+    assert [factor(at(epoch, step, epochs=4)) for epoch, step in ((0, 0), (1, 8), (1, 9), (2, 0))] == pytest.approx(
+        [1, 1, 0.1, 0.1]
+    )
+
+
+def test_a_milestone_in_epochs_stays_where_it_is_and_beyond_the_end_never_comes() -> None:
+    factor = schedules.steps((41,))
+    assert {factor(at(epoch, epochs=40)) for epoch in range(40)} == {1.0}
+    assert factor(at(40, epochs=1000)) == pytest.approx(0.1)
+
+
+class Asked(Strict):
+    """What a method's configuration has."""
+
+    milestones: schedules.Milestones = (40, 70)
+
+
+@pytest.mark.parametrize("written", [[0.5, 40], [1, 0.99], [0], [-3.0], ["late"]])
+def test_milestones_that_mean_nothing_are_refused(written: list[object]) -> None:
+    with pytest.raises(UserError, match=r"recipe x: milestones"):
+        config.check(Asked, {"milestones": written}, "recipe x")
+
+
+@pytest.mark.parametrize("written", [[], [1], [0.5], [40, 70], [0.3, 0.9]])
+def test_milestones_are_all_epochs_or_all_shares(written: list[object]) -> None:
+    assert list(config.check(Asked, {"milestones": written}, "recipe x").milestones) == written
+
+
+@given(st.integers(1, 59), st.integers(0, 59), st.integers(0, 9), st.sampled_from(("epoch", "step")))
+def test_two_stages_follow_one_schedule(before: int, epoch: int, step: int, by: schedules.By) -> None:
+    whole = schedules.cosine(0.01, warmup=5, by=by)
+    length = before if epoch < before else 60 - before
+    own = at(epoch if epoch < before else epoch - before, step, epochs=length)
+    part = schedules.within(whole, 0 if epoch < before else before, 60)
+    assert part(own) == whole(at(epoch, step, epochs=60))

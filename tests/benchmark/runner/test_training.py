@@ -1,6 +1,7 @@
 """From recipe to weights to bundle, on a little painted set: what is left, what is refused, and what goes on."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import features, ledger, manifest, results
+from benchmark import bundling, features, ledger, manifest, protocol, results
 from benchmark.errors import UserError
+from benchmark.evaluation import Options
 from benchmark.runner import extract, loop, pretraining, run, training
 from benchmark.runner.interfaces import Context
 from tests.benchmark.runner import painted
@@ -44,6 +46,14 @@ def test_a_run_leaves_a_bundle_with_everything(bundle: Path) -> None:
     drawn = {path.name for path in (bundle / "figures").iterdir()}
     assert {"learning.png", "activation.png", "embedding-map.png", "cmc.png", "ranked-lists.png"} <= drawn
     assert record["mAP"] > 0.5  # colours tell these people apart; chance is about a fifth
+
+
+def test_people_of_two_parts_are_counted_once(set_of: Path, tmp_path: Path) -> None:
+    parts = [{"data": "painted", "name": f"c{camid}", "rows": {"split": "train", "camid": camid}} for camid in (1, 2)]
+    out = training.train(painted.job(tmp_path, set_of, train=parts, limit=1))
+    record = results.read(out).run
+    assert (record["n_train_ids"], record["n_train_imgs"]) == (8, 32)
+    assert json.loads((out / "config.json").read_text())["domains"] == {"c1": 8, "c2": 8}
 
 
 def test_a_second_run_makes_nothing_again(bundle: Path, set_of: Path) -> None:
@@ -243,3 +253,83 @@ def test_an_estimate_counts_steps_and_pictures(set_of: Path, tmp_path: Path) -> 
     seconds = [run.estimate(painted.job(tmp_path, set_of, config={"epochs": epochs})) for epochs in (10, 1000)]
     assert 0 < seconds[0] < seconds[1]
     assert not (tmp_path / "run").exists()
+
+
+CHANGED = {
+    "loop": {
+        **{"precision": "bf16", "channels_last": False, "compile": "graphs", "deterministic": False, "clip": 1.0},
+        **{"ema": 0.9, "select": "val", "validate_every": 3, "sync_batchnorm": True},
+    },
+    "augment": {
+        **{"flip": 0.1, "pad": 3, "erase": 0.2, "erase_area": [0.1, 0.2], "erase_aspect": [0.5, 2.0]},
+        **{"erase_fill": "noise", "colour": 0.1, "brightness": 0.3, "contrast": 0.3, "saturation": 0.3},
+        **{"grey": 0.1, "exchange": 0.1},
+    },
+    "batches": {
+        **{"identities": 3, "instances": 3, "batch": 8, "halves": "time", "cameras": "spread", "epoch": "identities"},
+    },
+}
+
+
+@pytest.mark.parametrize(("table", "key"), [(table, key) for table, keys in CHANGED.items() for key in keys])
+def test_every_key_that_shapes_a_training_makes_another_configuration(
+    table: str, key: str, set_of: Path, tmp_path: Path
+) -> None:
+    plain = painted.job(tmp_path, set_of, **{table: {}}).resolved()
+    assert painted.job(tmp_path, set_of, **{table: {key: CHANGED[table][key]}}).resolved() != plain  # type: ignore[index]
+
+
+def test_how_often_it_is_logged_and_saved_makes_none(set_of: Path, tmp_path: Path) -> None:
+    plain = painted.job(tmp_path, set_of, loop={}).resolved()
+    assert painted.job(tmp_path, set_of, loop={"log_every": 3, "save_every": 5.0}, title="other").resolved() == plain
+
+
+def test_vectors_of_other_weights_are_not_taken_for_those_of_a_run(set_of: Path, tmp_path: Path) -> None:
+    first = run.run(painted.job(tmp_path, set_of, "one"))
+    second = training.train(painted.job(tmp_path, set_of, "two", seed=1))
+    shutil.copytree(first / "features", second / "features")
+    run.run(painted.job(tmp_path, set_of, "two", seed=1))
+    record = results.read(second).run
+    assert features.read(second / "features").facts["ckpt_sha256"] == record["ckpt_sha256"]
+    assert record["features_sha256"] != results.read(first).run["features_sha256"]
+
+
+def test_whoever_was_trained_on_is_not_tested_by_separate_commands_either(set_of: Path, tmp_path: Path) -> None:
+    parts = [{"data": "painted", "rows": {"split": ["test"]}}]
+    job = painted.job(tmp_path, set_of, test="", protocol="", train=parts)
+    trained, found = extract.load(training.train(job), CPU), manifest.read(set_of)
+    made = extract.features(trained.method, found, trained.how, tmp_path / "cache", trained.facts)
+    features.write(made, found, tmp_path / "vectors")
+    again = features.read(tmp_path / "vectors")
+    with pytest.raises(UserError, match=r"their network: was trained on 8 identities \(such as painted/2\)"):
+        bundling.evaluate(found, protocol.load(str(tmp_path / "plan.toml")), again, Options(), tmp_path / "bundle")
+
+
+def test_a_mistake_before_the_first_step_costs_an_earlier_training_nothing(set_of: Path, tmp_path: Path) -> None:
+    job = painted.job(tmp_path, set_of)
+    before = (training.train(job) / "model.safetensors").read_bytes()
+    wrong = painted.job(tmp_path, set_of, batches={"identities": 20}, again=True)
+    with pytest.raises(UserError, match="8 identities, a batch takes 20"):
+        training.train(wrong)
+    assert (job.out / "model.safetensors").read_bytes() == before
+
+
+def test_a_training_that_never_came_to_a_checkpoint_may_be_replaced(
+    set_of: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*given: object, **more: object) -> None:
+        raise UserError("out of memory")
+
+    monkeypatch.setattr(loop, "fit", broken)
+    with pytest.raises(UserError):
+        training.train(painted.job(tmp_path, set_of))
+    monkeypatch.undo()
+    training.train(painted.job(tmp_path, set_of, batches={"identities": 2, "instances": 2}))
+
+
+def test_looks_are_counted_in_one_ledger_where_a_job_says_so(set_of: Path, tmp_path: Path) -> None:
+    jobs = [painted.job(tmp_path, set_of, name) for name in ("a/s0", "b/s0")]
+    for job in jobs:
+        run.run(replace(job, ledger=tmp_path))
+    assert len(ledger.entries(tmp_path)) == 2
+    assert results.read(jobs[1].out).run["n_test_evals"] == 2

@@ -1,6 +1,7 @@
 """Weights that a backbone begins with: found, hashed, described, refused."""
 
 import hashlib
+import json
 import pickle
 from pathlib import Path
 from types import MappingProxyType
@@ -59,15 +60,24 @@ def test_street_is_a_file_in_the_folder_of_weights_and_anything_else_a_path(tmp_
     assert weights.find("some/where.pth", "small", tmp_path) == Path("some/where.pth")
 
 
-def test_missing_weights_of_the_street_are_one_line_with_the_two_commands(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("backbone", "recipe"),
+    [
+        ("tiny", "street-pretrain`"),
+        ("resnet50", "street-pretrain-resnet50`"),
+        ("vit_small", "street-pretrain-resnet50 --set config.backbone=vit_small`"),
+    ],
+)
+def test_missing_weights_of_the_street_are_one_line_with_the_two_commands(
+    backbone: str, recipe: str, tmp_path: Path
+) -> None:
     with pytest.raises(UserError) as caught:
-        weights.find("street", "tiny", tmp_path)
+        weights.find("street", backbone, tmp_path)
     line = str(caught.value)
     assert "\n" not in line
-    assert f"{tmp_path}/tiny.safetensors" in line
+    assert f"{tmp_path}/{backbone}.safetensors" in line
     assert "luxreid synth street --preset pretrain --out" in line
-    assert "luxreid bench pretrain --data" in line
-    assert "config.backbone=tiny" in line
+    assert f"luxreid bench pretrain --data pretrain/day.parquet --recipe {recipe}" in line
 
 
 def test_weights_of_another_backbone_are_refused(tmp_path: Path) -> None:
@@ -112,3 +122,100 @@ def test_a_file_that_is_cut_or_absent_is_one_line(tmp_path: Path) -> None:
     for fault in (path, tmp_path / "nowhere.safetensors", tmp_path / "nowhere.pth"):
         with pytest.raises(UserError, match=fault.name):
             weights.read(fault, "small")
+    with pytest.raises(UserError, match=r"nowhere.safetensors: cannot read"):
+        weights.people(tmp_path / "nowhere.safetensors")
+
+
+def test_a_file_lists_whom_it_has_seen_and_one_of_somebody_else_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "small.safetensors"
+    weights.write(path, Small(), ["a"], "r", people="ab12\ncd34")
+    assert weights.people(path) == {"ab12", "cd34"}
+    weights.write(path, Small(), ["a"], "r", people="")
+    save_file({"a": torch.ones(2)}, tmp_path / "model.safetensors")
+    torch.save({"a": torch.ones(2)}, tmp_path / "state.pth")
+    for name in ("small.safetensors", "model.safetensors", "state.pth"):
+        assert weights.people(tmp_path / name) == set()
+
+
+def training(folder: Path, **changes: object) -> Path:
+    """Leave what a training leaves: weights of backbone and head, and its record."""
+    torch.manual_seed(0)
+    folder.mkdir(exist_ok=True)
+    path = folder / "model.safetensors"
+    tensors = {f"backbone.{name}": value for name, value in Small().state_dict().items()}
+    save_file(tensors | {"heads.0.weight": torch.ones(3, 2)}, path)
+    run = {
+        "method": "bot",
+        "config_id": "0123456789abcdef",
+        "backbone": "small",
+        "train_sets": [{"name": "night"}, {"name": "night"}, {"name": "day"}],
+        "pretrain_id": "street-pretrain",
+        "pretrain_data": ["street-s0-day", "day"],
+    }
+    record: dict[str, object] = {"schema": "training/1", "state": "trained", "people": ["ab12", "cd34"], "run": run}
+    record |= {"ckpt_sha256": hashlib.sha256(path.read_bytes()).hexdigest()} | changes
+    (folder / "training.json").write_text(json.dumps(record))
+    return path
+
+
+@pytest.mark.parametrize("named", ["t", "t/model.safetensors"])
+def test_a_training_gives_its_backbone_what_it_is_and_whom_it_has_seen(named: str, tmp_path: Path) -> None:
+    path = training(tmp_path / "t")
+    assert weights.find(str(tmp_path / named), "small", tmp_path) == path
+    found = weights.read(path, "small")
+    torch.manual_seed(0)
+    expected = Small().state_dict()
+    assert set(found.tensors) == set(expected)
+    assert all(torch.equal(found.tensors[name], value) for name, value in expected.items())
+    assert found.facts == {
+        "pretrain_id": "bot-0123456789ab",
+        "pretrain_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "pretrain_data": ["night", "day", "street-s0-day"],
+    }
+    assert weights.people(path) == {"ab12", "cd34"}
+    with pytest.raises(UserError, match="holds weights of small, not of tiny"):
+        weights.read(path, "tiny")
+
+
+def test_what_a_training_began_with_is_named_even_where_only_its_name_is_known() -> None:
+    sets = {"train_sets": [{"name": "night"}]}
+    assert weights.seen(sets) == ["night"]
+    assert weights.seen(sets | {"pretrain_id": "timm/resnet50.tv_in1k"}) == ["night", "timm/resnet50.tv_in1k"]
+    assert weights.seen(sets | {"pretrain_id": "r", "pretrain_data": ["day", "night"]}) == ["night", "day"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"state": "begun"}, "is no finished training"),
+        ({"ckpt_sha256": "0"}, r"model.safetensors: is not the file that .*training.json was written for"),
+        ({"run": {"method": "bot"}}, r"training.json: run: 'config_id' is missing"),
+        ({"people": "ab12"}, "people is str, must be a list"),
+    ],
+)
+def test_a_training_that_is_not_whole_is_refused(changes: dict[str, object], said: str, tmp_path: Path) -> None:
+    path = training(tmp_path, **changes)
+    reading = (lambda: weights.read(path, "small")) if "ckpt_sha256" in changes else (lambda: weights.people(path))
+    with pytest.raises(UserError, match=said):
+        reading()
+
+
+def test_a_training_that_does_not_say_whom_it_has_seen_begins_nothing(tmp_path: Path) -> None:
+    path = training(tmp_path)
+    record = json.loads((tmp_path / "training.json").read_text())
+    del record["people"]
+    (tmp_path / "training.json").write_text(json.dumps(record))
+    for reading in (lambda: weights.people(path), lambda: weights.read(path, "small")):
+        with pytest.raises(UserError, match="'people' is missing"):
+            reading()
+
+
+def test_a_training_without_a_backbone_and_a_folder_without_a_training_are_refused(tmp_path: Path) -> None:
+    save_file({"heads.0.weight": torch.ones(3, 2)}, tmp_path / "model.safetensors")
+    digest = hashlib.sha256((tmp_path / "model.safetensors").read_bytes()).hexdigest()
+    headless = training(tmp_path / "t", ckpt_sha256=digest)
+    headless.write_bytes((tmp_path / "model.safetensors").read_bytes())
+    with pytest.raises(UserError, match="bot names no backbone"):
+        weights.read(headless, "small")
+    with pytest.raises(UserError, match="is a folder and no training"):
+        weights.find(str(tmp_path), "small", tmp_path)

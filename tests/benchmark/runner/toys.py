@@ -79,7 +79,7 @@ class Pictures:
     def batch(self, rows: Tensor, layout: Layout | None, images: bool) -> Batch:
         none = torch.zeros_like(rows)
         pixels = self.pixels[rows] if images else torch.empty((0, *SHAPE))
-        return Batch(pixels, LABEL[rows], none, none, none, none, rows, layout)
+        return Batch(pixels, LABEL[rows], LABEL[rows], none, none, none, none, rows, layout)
 
 
 class Toy(Method):
@@ -110,7 +110,7 @@ class Toy(Method):
         logits = self.head(self.neck(found))
         return {
             "identity": functional.cross_entropy(logits, batch.label),
-            "triplet": batch_hard(distributed.everyone(found), distributed.everyone_plain(batch.label)),
+            "triplet": batch_hard(distributed.everyone(found), distributed.everyone_plain(batch.person)),
         }
 
     def embed(self, images: Tensor, context: Context) -> Tensor:

@@ -1,5 +1,6 @@
 """Who is learnt and tested: refused, since such a score says how well people are kept, not how well they are seen."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,6 @@ from benchmark.console import count
 from benchmark.errors import UserError
 from benchmark.lists import Lists
 from benchmark.manifest import Manifest
-from benchmark.runner import weights
 
 Person = tuple[str, int]
 
@@ -24,27 +24,36 @@ def identities(found: Manifest) -> set[Person]:
     return {(str(space), int(pid)) for space, pid in zip(spaces[pids > 0], pids[pids > 0], strict=True)}
 
 
-def refuse_trained(name: str, trained: Manifest, lists: Lists) -> None:
+def digest(space: str, pid: int) -> str:
+    """Give a person as trainings and files of weights list them."""
+    return durable.sha256(f"{space}\x1f{pid}")[:_LETTERS]
+
+
+def digests(people: Iterable[Person]) -> list[str]:
+    """Give people as they are listed, sorted."""
+    return sorted(digest(*who) for who in people)
+
+
+def refuse_trained(name: str, trained: Manifest, trials: Sequence[Lists]) -> None:
     """Refuse identities of a training part that are tested."""
     learnt = identities(trained)
-    for role in _ROLES:
+    for role, lists in _tested(trials):
         shared = learnt & identities(getattr(lists, role))
         if shared:
             raise UserError(f"{name}: {_who(shared)} trained on and in [{role}] of {lists.protocol}")
 
 
-def refuse_pretrained(path: Path, lists: Lists) -> None:
-    """Refuse to test people on whom the first weights were trained, where their file says who they were."""
-    seen = set(weights.described(path).get("people", "").split("\n"))
-    for role in _ROLES:
+def refuse_listed(where: Path | str, listed: Iterable[str], trials: Sequence[Lists]) -> None:
+    """Refuse to test people who are listed as trained on, where a training or a file of weights lists them."""
+    seen = set(listed)
+    for role, lists in _tested(trials):
         shared = {who for who in identities(getattr(lists, role)) if digest(*who) in seen}
         if shared:
-            raise UserError(f"{path}: was trained on {_who(shared)} of [{role}] of {lists.protocol}")
+            raise UserError(f"{where}: was trained on {_who(shared)} of [{role}] of {lists.protocol}")
 
 
-def digest(space: str, pid: int) -> str:
-    """Give a person as a weights file lists them."""
-    return durable.sha256(f"{space}\x1f{pid}")[:_LETTERS]
+def _tested(trials: Sequence[Lists]) -> list[tuple[str, Lists]]:
+    return [(role, lists) for lists in trials for role in _ROLES]
 
 
 def _who(shared: set[Person]) -> str:
