@@ -140,7 +140,9 @@ def _add_run(app: typer.Typer, makers: _Maker) -> None:
         from benchmark.runner import run as running
 
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-            raise UserError("bench run: works in one process; `bench train` under torchrun, then this with the same --out")
+            raise UserError(
+                "bench run: is for one process; `bench train` under torchrun, then this with the same --out"
+            )
         job = makers.job(recipe, data, sets, seed, device, out, limit=limit, workers=workers, again=again)
         folder = running.run(job)
         for line in evaluation_table.lines(results.read(folder)):

@@ -21,6 +21,7 @@ from benchmark.progress import track
 from benchmark.runner import augment, cache, checkpoint, precision
 from benchmark.runner.interfaces import Context, Method, Triple, World
 from benchmark.runner.job import RECORD, SCHEMA, require_shape
+from benchmark.runner.memory import explained_memory
 
 ROWS = 256  # pictures that are embedded together
 AHEAD = 2  # such blocks that are made ready before they are asked for
@@ -105,6 +106,11 @@ def features(
 @torch.no_grad()
 def embed(method: Method, kept: cache.Cache, manifest: Manifest, how: How) -> NDArray[np.float32]:
     """Give one vector a picture, in the manifest's order."""
+    with explained_memory("embedding", "set a smaller size, or end what else uses the memory"):
+        return _embedded(method, kept, manifest, how)
+
+
+def _embedded(method: Method, kept: cache.Cache, manifest: Manifest, how: How) -> NDArray[np.float32]:
     training, device = method.training, next(method.parameters()).device
     known = [torch.from_numpy(column).to(device) for column in context(manifest, how, method)]
     method.eval()

@@ -45,8 +45,9 @@ class Job:
     def resolved(self) -> dict[str, Any]:
         """Give everything that shapes the result but the seed and the data: what `config_id` hashes."""
         recipe = self.recipe.model_dump(mode="json", exclude={"title", "config"})
-        # How often something is said or saved shapes nothing.
-        for name in ("log_every", "save_every"):
+        # How often something is said or saved shapes nothing, and neither does a look that chooses nothing.
+        idle = ["log_every", "save_every", "validation"]
+        for name in idle if self.recipe.loop.select == "val" else [*idle, "validate_every"]:
             del recipe["loop"][name]
         limit = {} if self.limit is None else {"limit": self.limit}
         return {"method": self.config().model_dump(mode="json"), "recipe": recipe} | limit

@@ -41,7 +41,8 @@ def run(job: Job) -> Path:
         done = evaluation.evaluate(trials, made, options)
     else:
         _restore(job.out)
-        done = bundling.evaluate(tested, plan, made, options, job.out, device=_counter(job.device), training=job.out, beside=job.ledger)
+        device = _counter(job.device)
+        done = bundling.evaluate(tested, plan, made, options, job.out, None, device, job.out, job.ledger)
     list(evaluation_figures.draw(tested, plan, done, made, options, job.out / "figures"))
     list(run_figures.draw(trained, shown, trials[0], made, job))
     return job.out
@@ -76,9 +77,10 @@ def estimate(job: Job) -> float:
         for number, stage in stages
         for epoch in range(stage.epochs)
     )
+    options = job.recipe.loop.model_copy(update={"select": "last", "validation": False})
     with tempfile.TemporaryDirectory() as folder:
         tried = loop.fit(
-            *(ready.method, ready.plan, ready.loader, job.recipe.loop, job.seed, Path(folder), group), limit=_TRIED
+            *(ready.method, ready.plan, ready.loader, options, job.seed, Path(folder), group), limit=_TRIED
         )
     ready.loader.close()
     tested = len(materials.lists.gallery) if materials.lists else 0

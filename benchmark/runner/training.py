@@ -241,7 +241,8 @@ def _leave(job: Job, ready: Prepared, record: dict[str, Any], outcome: Outcome, 
     facts["status"] = "partial"  # trained, not tested
     results.write(results.Bundle(results.run_record(**facts)), job.out, files)
     begun = durable.read_json(job.out / RECORD)
-    durable.write_json(job.out / RECORD, begun | {"state": "trained", "people": people} | _kept(job, ready, facts, data))
+    ended = {"state": "trained", "people": people}
+    durable.write_json(job.out / RECORD, begun | ended | _kept(job, ready, facts, data))
     shutil.rmtree(job.out / "checkpoint", ignore_errors=True)
 
 

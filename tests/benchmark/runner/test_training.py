@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -255,10 +256,10 @@ def test_an_estimate_counts_steps_and_pictures(set_of: Path, tmp_path: Path) -> 
     assert not (tmp_path / "run").exists()
 
 
-CHANGED = {
+CHANGED: dict[str, dict[str, Any]] = {
     "loop": {
         **{"precision": "bf16", "channels_last": False, "compile": "graphs", "deterministic": False, "clip": 1.0},
-        **{"ema": 0.9, "select": "val", "validate_every": 3, "sync_batchnorm": True},
+        **{"ema": 0.9, "select": "val", "sync_batchnorm": True},
     },
     "augment": {
         **{"flip": 0.1, "pad": 3, "erase": 0.2, "erase_area": [0.1, 0.2], "erase_aspect": [0.5, 2.0]},
@@ -275,13 +276,16 @@ CHANGED = {
 def test_every_key_that_shapes_a_training_makes_another_configuration(
     table: str, key: str, set_of: Path, tmp_path: Path
 ) -> None:
-    plain = painted.job(tmp_path, set_of, **{table: {}}).resolved()
-    assert painted.job(tmp_path, set_of, **{table: {key: CHANGED[table][key]}}).resolved() != plain  # type: ignore[index]
+    nothing: dict[str, Any] = {table: {}}
+    changed: dict[str, Any] = {table: {key: CHANGED[table][key]}}
+    plain = painted.job(tmp_path, set_of, **nothing).resolved()
+    assert painted.job(tmp_path, set_of, **changed).resolved() != plain
 
 
-def test_how_often_it_is_logged_and_saved_makes_none(set_of: Path, tmp_path: Path) -> None:
+def test_how_often_it_is_logged_saved_and_looked_at_makes_none(set_of: Path, tmp_path: Path) -> None:
+    said = {"log_every": 3, "save_every": 5.0, "validation": True, "validate_every": 2}
     plain = painted.job(tmp_path, set_of, loop={}).resolved()
-    assert painted.job(tmp_path, set_of, loop={"log_every": 3, "save_every": 5.0}, title="other").resolved() == plain
+    assert painted.job(tmp_path, set_of, loop=said, title="other").resolved() == plain
 
 
 def test_vectors_of_other_weights_are_not_taken_for_those_of_a_run(set_of: Path, tmp_path: Path) -> None:
