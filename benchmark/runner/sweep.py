@@ -49,7 +49,8 @@ def plan(jobs: Sequence[Job], estimate: Estimate, workers: int) -> Iterator["Tab
         yield "nothing is left to run"
         return
     beside = f", {min(workers, len(waiting))} at a time" if workers > 1 else ""
-    yield f"{count(len(waiting), 'run')}: about {duration(wall(waiting, workers))}{beside}"
+    cost = f"about {duration(wall(waiting, workers))} of training and embedding"
+    yield f"{count(len(waiting), 'run')}: {cost}{beside}"
 
 
 def sweep(jobs: Sequence[Job], run: Run, workers: int, devices: Sequence[str], out: Path) -> Iterator["Table | str"]:

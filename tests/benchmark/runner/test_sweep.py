@@ -239,8 +239,8 @@ def test_the_plan_says_how_long_the_rest_takes_and_runs_nothing(tmp_path: Path) 
     assert cells(said, "plain")[0] == ["plain", "1", "3", "30", "s", "90", "s"]
     assert cells(said, "other")[0] == ["other", "1", "3", "10", "min", "30", "min"]
     # One worker takes 30, 30 and 606 seconds, the other 606, 30 and 606.
-    assert said.splitlines()[-1] == "6 runs: about 21 min, 2 at a time"
-    assert shown(sweep.plan(jobs, estimate, 1)).splitlines()[-1] == "6 runs: about 32 min"
+    assert said.splitlines()[-1] == "6 runs: about 21 min of training and embedding, 2 at a time"
+    assert shown(sweep.plan(jobs, estimate, 1)).splitlines()[-1] == "6 runs: about 32 min of training and embedding"
     assert len(pretend.calls(tmp_path)) == 2
     finished = pretend.jobs(tmp_path, 1, recipes)
     assert shown(sweep.plan(finished, estimate, 1)).splitlines()[-1] == "nothing is left to run"
