@@ -90,6 +90,9 @@ def _source(part: Part, read: _Reader, plan: Protocol | None, job: Job) -> Sourc
     twins = read(part.twins.data) if part.twins else None
     probability = part.twins.probability if part.twins else 0.0
     parents = read(part.parents) if part.parents else None
+    for used in (chosen, twins, parents):
+        if used is not None:
+            used.require_measured(f"{where} a training names its pictures by their hashes")
     return Source(part.name or part.data, chosen, twins, probability, parents)
 
 

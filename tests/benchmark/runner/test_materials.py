@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from benchmark import leaks, manifest
+from benchmark.columns import MEASURED
 from benchmark.errors import UserError
 from benchmark.runner import weights
 from benchmark.runner.interfaces import World
@@ -93,6 +94,18 @@ def test_other_twins_or_parents_are_another_training(set_of: Path, tmp_path: Pat
     assert [one["split"] for one in made[0]] == ["train", "twins"]
     assert made[0][0] == made[1][0]
     assert made[0][1]["labels_sha256"] != made[1][1]["labels_sha256"]
+
+
+def test_pictures_without_hashes_are_no_training_data(set_of: Path, tmp_path: Path) -> None:
+    found = manifest.read(set_of)
+    trained = found.column("split").astype(str) == "train"
+    measured = {
+        name: [None if learnt else one for learnt, one in zip(trained, found.table[name].to_pylist(), strict=True)]
+        for name in MEASURED
+    }
+    manifest.write(found.with_columns(**measured), set_of.parent / "unhashed.parquet")
+    with pytest.raises(UserError, match=r"48 of 48 rows unmeasured; run `luxreid data measure` first"):
+        gather(painted.job(tmp_path, set_of.parent / "unhashed.parquet"))
 
 
 def test_a_name_without_a_manifest_and_a_part_without_people_are_refused(set_of: Path, tmp_path: Path) -> None:
