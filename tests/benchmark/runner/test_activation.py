@@ -1,6 +1,5 @@
 """Grad-CAM by hand, evidence planted in a corner, and shares of a mask that add up."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,14 +25,6 @@ from tests.benchmark.runner import hand
 from tests.benchmark.runner.hand import HOW, MEAN, STD, Colours, Hand, Tokens
 
 Array = NDArray[np.float64]
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def normal(pixels: Tensor) -> Array:

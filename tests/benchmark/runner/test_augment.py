@@ -1,6 +1,5 @@
 """Augmentation: the bits of Pillow and torchvision where they do the same, and the frequencies that were asked for."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -22,14 +21,6 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 NONE = Augment(flip=0, pad=0, erase=0)
 MANY = np.arange(20_000)
 SIZE = (64, 32)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(params=["cpu", "device"])

@@ -1,7 +1,6 @@
 """A file gives what the network gives, for any number of pictures, or it is not left."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,14 +19,6 @@ from benchmark.runner.export import Embedding
 from benchmark.runner.interfaces import Context
 from tests.benchmark.runner import hand
 from tests.benchmark.runner.hand import HOW, MEAN, SIZE, STD, Hand
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def by_hand(method: Hand, pictures: Tensor) -> NDArray[np.float64]:

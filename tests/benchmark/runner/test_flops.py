@@ -1,7 +1,6 @@
 """The law: what the counter counts over one step is the sum over the layers by formula; and what embedding reads."""
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,14 +15,6 @@ from tests.benchmark.runner.hand import SIZE, Hand
 
 ROWS = 4
 AT = Moment("all", 0, 0, 1, 1)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 class Block(nn.Module):

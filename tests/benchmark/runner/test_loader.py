@@ -1,6 +1,6 @@
 """The loader: every batch is a function of its place, on whatever way its pixels come."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +30,6 @@ SIZE = (24, 12)
 NONE = Augment(flip=0, pad=0, erase=0)
 VIEWS = ("raw", "resized", "parent")
 PEOPLE, EACH = 4, 3
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

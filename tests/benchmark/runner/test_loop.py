@@ -35,12 +35,6 @@ from tests.benchmark.runner.toys import (
 )
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    with toys.one_thread():
-        yield
-
-
 class Several(Toy):
     """A toy with two optimisers, two groups and a schedule of one group's own."""
 

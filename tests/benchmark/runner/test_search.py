@@ -1,7 +1,7 @@
 """A planted copy is found first; broken pictures are named; tables and sheet say the same."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +19,6 @@ from tests.benchmark.runner import hand
 from tests.benchmark.runner.hand import MEAN, STD, Hand
 
 BROKEN = b"\x89PNG but no more"
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def colour(pictures: Sequence[Picture]) -> NDArray[np.floating]:

@@ -1,6 +1,5 @@
 """A toy to train: a small network in float64 without batch statistics, and pictures made of numbers."""
 
-import contextlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -175,15 +174,6 @@ def lines(folder: Path) -> list[dict[str, Any]]:
     """Read the log without its times."""
     found = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     return [{name: value for name, value in line.items() if name not in TIMES} for line in found]
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute in one thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 class Prepared(Toy):
