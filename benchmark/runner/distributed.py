@@ -35,10 +35,6 @@ class Group:
         """Say whether this process is the one that writes."""
         return self.rank == 0
 
-    def any(self, flag: bool) -> bool:
-        """Say whether a flag is set in any process; all must ask."""
-        return self.largest(float(flag)) > 0
-
     def largest(self, value: float) -> float:
         """Give the largest of all processes' values; all must ask."""
         if self.world == 1:

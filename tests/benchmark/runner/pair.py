@@ -99,7 +99,7 @@ def main(out: Path) -> None:
         "straight": trained(group, out / "straight", [None]),
         "resumed": trained(group, out / "resumed", [5, 13, None]),
         "missing": missing(group),
-        "any": [group.any(group.rank == 1), group.any(False)],
+        "largest": [group.largest(float(group.rank)), group.largest(0.0)],
         "said": group.said(5.0 + group.rank),
         "stopped": stopped(group, out / "stopped"),
     }

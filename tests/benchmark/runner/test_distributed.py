@@ -111,7 +111,7 @@ def test_words_between_processes(found: Found) -> None:
     assert [one["group"] for one in found] == [[0, 2], [1, 2]]
     for one in found:
         assert one["rows"].tolist() == [[0, 1], [2, 3], [10, 11], [12, 13]]
-        assert one["any"] == [True, False]
+        assert one["largest"] == [1.0, 0.0]
         assert one["said"] == 5.0
 
 
