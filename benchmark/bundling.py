@@ -22,7 +22,7 @@ from benchmark.protocol import Protocol
 TRAINED = (
     *("train_sets", "n_train_ids", "n_train_imgs", "synth_recipe_sha256", "input_h", "input_w", "epochs"),
     *("deterministic", "amp", "ckpt_selection", "val_set", "flip_tta", "backbone", "pretrain_id", "pretrain_sha256"),
-    *("pretrain_data", "method_version", "mode", "paper_ref", "licence", "params_m", "gflops"),
+    *("pretrain_data", "display_name", "method_version", "mode", "paper_ref", "licence", "params_m", "gflops"),
 )
 # What only the record of a training of ours can vouch for.
 RECORDED = (

@@ -144,6 +144,7 @@ def _facts(job: Job, materials: Materials, begin: Path | None, group: Group) -> 
     inputs = results.run_inputs(method=method, config=config, seed=job.seed, train_sets=sets, **hashes)
     return {
         "method": method,
+        "display_name": job.name,  # a table of one method's recipes would else hold one name many times
         "config": config,
         "seed": job.seed,
         "train_sets": sets,
