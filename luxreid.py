@@ -15,6 +15,7 @@ import typer
 from benchmark.commands import bench, data, doctor
 from benchmark.errors import UserError, nearest
 from benchmark.plugins import Room, Shelf
+from leaderboards import commands as board
 from synthesis import commands as synth
 from synthesis.street.presets import PRESETS
 
@@ -65,7 +66,7 @@ MADE = (
     "features",
     "bundle",
     "ledger.jsonl",
-    "board.parquet",
+    "board",
 )
 
 app = typer.Typer(
@@ -77,6 +78,7 @@ app = typer.Typer(
 app.add_typer(data.commands(READERS, FORMATS), name="data")
 app.add_typer(synth.commands(PRESETS), name="synth")
 app.add_typer(bench.commands(METHODS, RECIPES), name="bench")
+app.add_typer(board.commands(), name="board")
 app.command("doctor")(doctor.doctor)
 
 

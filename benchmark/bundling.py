@@ -53,6 +53,7 @@ def evaluate(
     evaluation.chosen_cuts(trials, asked or Asked())  # a wrong name is a mistake, not a failed run
     record, files = _record(manifest, trials, given if isinstance(given, Sequence) else [given], options, training)
     record.setdefault("started_at", started.isoformat())  # with a training, the run began when that did
+    record |= {f"cuts_{name}": list(texts) or None for name, texts in (asked or Asked())._asdict().items()}
     try:
         done = evaluation.evaluate(trials, given, options, record["run_id"], asked, device)
     except UserError as error:

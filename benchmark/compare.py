@@ -4,6 +4,7 @@ All values are computed again from the stored ranks. Where a run has several tri
 first. Means are over queries that have a positive.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from benchmark.results import Bundle
 from benchmark.scorecard import Cell, Queries
 from benchmark.sides import Seed, Side, listed
 from benchmark.statistics import Floats, Ints
+from benchmark.strata_rows import MACRO
 
 METRICS = ("mAP", "R1", "mINP")
 
@@ -61,13 +63,14 @@ class Comparison:
 
 
 @dataclass(frozen=True, eq=False)
-class _Scored:
+class Scored:
     """Every cell of one run, for queries in the order of their names."""
 
+    path: Path
     image_ids: list[str]
     identities: Ints
     cells: Mapping[Place, Cell]
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def compare(a: Path, b: Path, flips: int = differences.FLIPS, seed: int = 0) -> Comparison:
@@ -79,10 +82,9 @@ def compared(one: Side, other: Side, flips: int = differences.FLIPS, seed: int =
     """Compare two sides that are read already."""
     first = _require_alike(one, other)
     seeds = _common(one, other)
-    scored = [[_score(*runs[number]) for number in seeds] for runs in (one.runs, other.runs)]
-    queries = _require_same_queries([one, other], seeds, scored)
-    lines = _lines(scored[0], scored[1], flips, seed)
-    correlation = [statistics.icc(_values(runs, _whole(runs[0]), "mAP").mean(axis=0), queries) for runs in scored]
+    runs = [[score(*runs[number]) for number in seeds] for runs in (one.runs, other.runs)]
+    people, found = runs[0][0].identities, lines(runs[0], runs[1], flips, seed)
+    correlation = [statistics.icc(_values(own, _whole(own[0]), "mAP").mean(axis=0), people) for own in runs]
     return Comparison(
         one,
         other,
@@ -92,9 +94,47 @@ def compared(one: Side, other: Side, flips: int = differences.FLIPS, seed: int =
         first["lists_sha256"],
         first["n_trials"] or 1,
         (correlation[0], correlation[1]),
-        tuple(_corrected(lines)),
-        (*one.notes, *other.notes, *_unmatched(one, other), *_cautions(first, seeds), *scored[0][0].notes),
+        tuple(found),
+        (*one.notes, *other.notes, *_unmatched(one, other), *_cautions(first, seeds), *runs[0][0].notes),
     )
+
+
+def score(path: Path, bundle: Bundle) -> Scored:
+    """Score a run in the cells that every evaluation has."""
+    parts = sides.trials(bundle, path)
+    query, gallery = (pa.concat_tables([getattr(part, role) for part in parts]) for role in ("query", "gallery"))
+    chosen, notes = cuts.standard(query, gallery)
+    known = scorecard.queries(parts)
+    rules = Rules(cmc=bundle.run["cmc_kind"] or "first")
+    return scored(path, scorecard.cells(parts, chosen, known, rules), known, METRICS, notes)
+
+
+def scored(path: Path, cells: Sequence[Cell], known: Queries, metrics: Sequence[str], notes: Sequence[str]) -> Scored:
+    """Bring the cells of a run into the order of its queries' names, as far as these metrics go."""
+    # Equal lists may stand in another order in another bundle.
+    order = np.argsort(known.image_ids)
+    names, people = [known.image_ids[place] for place in order], known.identities[order]
+    made = {_place(cell): _ordered(cell, known, order, people, metrics) for cell in cells}
+    return Scored(path, names, people, made, tuple(notes))
+
+
+def lines(a: Sequence[Scored], b: Sequence[Scored], flips: int = differences.FLIPS, seed: int = 0) -> list[Line]:
+    """Compare matched seeds that are scored already: every cell and metric that both sides have."""
+    require_same_queries([*a, *b])
+    return _corrected(_lines(a, b, flips, seed))
+
+
+def require_same_queries(runs: Sequence[Scored]) -> None:
+    """Refuse runs whose levels hold other queries: their lists were measured otherwise."""
+    first = runs[0]
+    for run in runs[1:]:
+        for place in dict.fromkeys((*first.cells, *run.cells)):
+            pair = (first.cells.get(place), run.cells.get(place))
+            if not (pair[0] and pair[1] and np.array_equal(_valid(pair[0]), _valid(pair[1]))):
+                raise UserError(
+                    f"{run.path}: the level {_words(place)} holds other queries than in {first.path}: their "
+                    "lists.parquet were measured otherwise; evaluate both again with one manifest"
+                )
 
 
 def table(found: Comparison) -> list[dict[str, Any]]:
@@ -157,45 +197,21 @@ def _unmatched(one: Side, other: Side) -> list[str]:
     return [f"{mine.folder}: {listed(seeds)} left out, the other side has none such" for mine, seeds in alone if seeds]
 
 
-def _score(path: Path, bundle: Bundle) -> _Scored:
-    parts = sides.trials(bundle, path)
-    query, gallery = (pa.concat_tables([getattr(part, role) for part in parts]) for role in ("query", "gallery"))
-    chosen, notes = cuts.standard(query, gallery)
-    known = scorecard.queries(parts)
-    rules = Rules(cmc=bundle.run["cmc_kind"] or "first")
-    # Equal lists may stand in another order in another bundle.
-    order = np.argsort(known.image_ids)
-    cells = [_ordered(cell, known, order) for cell in scorecard.cells(parts, chosen, known, rules)]
-    names = [known.image_ids[place] for place in order]
-    return _Scored(names, known.identities[order], {_place(cell): cell for cell in cells}, tuple(notes))
-
-
-def _ordered(cell: Cell, known: Queries, order: Ints) -> Cell:
+def _ordered(cell: Cell, known: Queries, order: Ints, people: Ints, metrics: Sequence[str]) -> Cell:
     """Give a cell a value for every query, NaN where it has none there."""
-    return replace(cell, queries=order, values={name: cell.spread(name, known)[order] for name in METRICS})
+    values = {name: cell.spread(name, known)[order] for name in metrics if name in cell.values}
+    if MACRO in metrics:
+        values[MACRO] = statistics.macro(cell.spread("mAP", known)[order], people)
+    return replace(cell, queries=order, values=values)
 
 
 def _place(cell: Cell) -> Place:
     return (cell.cut.kind, cell.cut.scheme_id, *cuts.names(cell.cut, cell.q, cell.g))
 
 
-def _require_same_queries(compared: Sequence[Side], seeds: Sequence[Seed], scored: Sequence[Sequence[_Scored]]) -> Ints:
-    """Refuse runs whose levels hold other queries: their lists were measured otherwise. Give the identities."""
-    first, where = scored[0][0], compared[0].runs[seeds[0]][0]
-    for one, runs in zip(compared, scored, strict=True):
-        for seed, run in zip(seeds, runs, strict=True):
-            for place in (*first.cells, *run.cells):
-                pair = (first.cells.get(place), run.cells.get(place))
-                if not (pair[0] and pair[1] and np.array_equal(_valid(pair[0]), _valid(pair[1]))):
-                    raise UserError(
-                        f"{one.runs[seed][0]}: the level {_words(place)} holds other queries than in {where}: their "
-                        "lists.parquet were measured otherwise; evaluate both again with one manifest"
-                    )
-    return first.identities
-
-
 def _valid(cell: Cell) -> NDArray[np.bool_]:
-    return ~np.isnan(cell.values["mAP"])
+    """Say which queries have a positive there: what the first metric has a value for."""
+    return ~np.isnan(next(iter(cell.values.values())))
 
 
 def _words(place: Place) -> str:
@@ -203,19 +219,19 @@ def _words(place: Place) -> str:
     return f"{' -> '.join(level for level in (q, g) if level) or 'all'} of {scheme}"
 
 
-def _whole(run: _Scored) -> Place:
+def _whole(run: Scored) -> Place:
     return next(place for place in run.cells if place[0] == "all")
 
 
-def _values(runs: Sequence[_Scored], place: Place, metric: str) -> Floats:
+def _values(runs: Sequence[Scored], place: Place, metric: str) -> Floats:
     return np.stack([run.cells[place].values[metric] for run in runs])
 
 
-def _lines(a: Sequence[_Scored], b: Sequence[_Scored], flips: int, seed: int) -> list[Line]:
+def _lines(a: Sequence[Scored], b: Sequence[Scored], flips: int, seed: int) -> list[Line]:
     """Compare every cell and metric; all meet the same sign flips."""
     tasks, pairs = list[tuple[Place, str]](), list[tuple[Floats, Floats]]()
     for place in a[0].cells:
-        for metric in METRICS:
+        for metric in _shared(a, b, place):
             pair = (_values(a, place, metric), _values(b, place, metric))
             if not np.isnan(pair[0] - pair[1]).any(axis=0).all():
                 tasks.append((place, metric))
@@ -224,11 +240,20 @@ def _lines(a: Sequence[_Scored], b: Sequence[_Scored], flips: int, seed: int) ->
     return [_line(a, b, *task, one) for task, one in zip(tasks, found, strict=True)]
 
 
-def _line(a: Sequence[_Scored], b: Sequence[_Scored], place: Place, metric: str, found: Difference) -> Line:
-    spreads = [np.mean([statistics.sd(run.cells[place].trials[metric]) for run in runs]) for runs in (a, b)]
+def _shared(a: Sequence[Scored], b: Sequence[Scored], place: Place) -> list[str]:
+    names = a[0].cells[place].values
+    return [name for name in names if all(name in run.cells[place].values for run in (*a, *b))]
+
+
+def _line(a: Sequence[Scored], b: Sequence[Scored], place: Place, metric: str, found: Difference) -> Line:
+    spreads = [np.mean([_sd_trials(run.cells[place], metric) for run in runs]) for runs in (a, b)]
     kind, scheme, q, g = place
     sha256 = a[0].cells[place].cut.scheme_sha256
     return Line(scheme, sha256, kind, q, g, metric, found, float(spreads[0]), float(spreads[1]))
+
+
+def _sd_trials(cell: Cell, metric: str) -> float:
+    return statistics.sd(cell.trials[metric]) if metric in cell.trials else math.nan
 
 
 def _corrected(lines: Sequence[Line]) -> list[Line]:

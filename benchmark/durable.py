@@ -33,7 +33,7 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object], *, sync: 
                 beside.unlink(missing_ok=True)
             raise
         if sync:
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
     except OSError as error:
         raise UserError(f"{path}: cannot write: {error.strerror or error}") from error
 
@@ -130,7 +130,8 @@ class Ledger:
         write_json(self.folder / f"{shard}.json", {"plan": self.plan, **facts})
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make a rename in a folder last."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -95,7 +95,17 @@ def evaluate(
     }
     told = dict.fromkeys([*trials[0].notes, *parts_given[0].notes, *notes])
     rows = pa.concat_tables([one.rows for one in ranked])
-    return Evaluation(lists.joined(trials), rows, table, headline, tuple(told), parts)
+    return Evaluation(_listed(trials, parts, chosen), rows, table, headline, tuple(told), parts)
+
+
+def _listed(trials: Sequence[Lists], parts: Sequence[Trial], chosen: Sequence[Cut]) -> pa.Table:
+    """Give the lists with every column that was cut by, so that whoever holds them can cut again."""
+    table = lists.joined(trials)
+    measures = dict.fromkeys(scheme.measure for cut in chosen for scheme in cut.schemes)
+    for name in (name for name in measures if name not in table.column_names):
+        columns = [side[name] for part in parts for side in (part.query, part.gallery)]
+        table = table.append_column(name, pa.chunked_array([chunk for column in columns for chunk in column.chunks]))
+    return table
 
 
 def _rank(one: Lists, given: Features | Matrix, options: Options, run_id: str, device: str) -> _Ranked:

@@ -69,6 +69,17 @@ class Junk(Strict):
         said += [f"place {theirs} for a query at place {own}" for own, theirs in sorted(set(self.place_pairs))]
         return "; ".join(said)
 
+    @classmethod
+    def read(cls, words: str, where: str = "junk_rule") -> "Junk":
+        """Read the rules back from their words."""
+        pairs = re.findall(r"place (\d{1,5}) for a query at place (\d{1,5})", words)
+        same_place = "same identity same place" in words.split("; ")
+        said = {"same_place": same_place, "place_pairs": [[int(own), int(theirs)] for theirs, own in pairs]}
+        rules = config.check(cls, said, where)
+        if rules.words != words:
+            raise UserError(f"{where} = {words!r}: must be said as in {cls().words!r}")
+        return rules
+
 
 # The keys that say nothing to a sampler: whoever writes one of them means another sampler.
 _IDLE = {"all": {"role", "per", "shots", "seed"}, "keyed": set[str](), "pyrandom": {"seed"}, "official": {"seed"}}

@@ -82,7 +82,7 @@ def check_run(record: Mapping[str, Any], where: str) -> None:
 
 def runs_table(records: list[dict[str, Any]]) -> pa.Table:
     """Put run records into one table of the known columns."""
-    return pa.Table.from_pylist([_with_times(record) for record in records], RUN)
+    return pa.Table.from_pylist([with_times(record) for record in records], RUN)
 
 
 def write(bundle: Bundle, folder: Path, files: Mapping[str, bytes] | None = None) -> None:
@@ -91,7 +91,7 @@ def write(bundle: Bundle, folder: Path, files: Mapping[str, bytes] | None = None
     if bundle.run.get("status") == "ok" and set(bundle.tables) != set(TABLES):
         raise UserError(f"{folder}: a run that ended well needs the tables {', '.join(TABLES)}")
     tables = {name: _for_writing(table, name, folder) for name, table in bundle.tables.items()}
-    data = {f"{name}.parquet": _encoded(table, name) for name, table in tables.items()}
+    data = {f"{name}.parquet": encoded(table) for name, table in tables.items()}
     for name in files:
         if name in ("", "..", "run.json", *data) or Path(name).name != name:
             raise UserError(f"{folder}: {name!r} cannot be the name of a further file of a bundle")
@@ -125,6 +125,27 @@ def read(folder: Path) -> Bundle:
             _check_hash(folder / name, durable.read_bytes(folder / name), record[column])
     present = [name for name in TABLES if record["status"] == "ok" or (folder / f"{name}.parquet").exists()]
     return Bundle(record, {name: _read_table(folder / f"{name}.parquet", name, record) for name in present})
+
+
+def encoded(table: pa.Table) -> bytes:
+    """Encode a table: small (dictionaries for words, split bytes for floats, deltas for ranks) and checksummed."""
+    kinds = {column.name: column.type for column in table.schema}
+    lists = {name: kind.value_type for name, kind in kinds.items() if pa.types.is_list(kind)}
+    floats = [name for name, kind in kinds.items() if pa.types.is_floating(kind)]
+    float_lists = [f"{name}.list.element" for name, kind in lists.items() if pa.types.is_floating(kind)]
+    whole_lists = [f"{name}.list.element" for name, kind in lists.items() if pa.types.is_integer(kind)]
+    buffer = io.BytesIO()
+    pq.write_table(
+        table,
+        buffer,
+        compression="zstd",
+        compression_level=9,
+        use_dictionary=[name for name in kinds if name not in floats and name not in lists],
+        use_byte_stream_split=floats + float_lists,
+        column_encoding=dict.fromkeys(whole_lists, "DELTA_BINARY_PACKED") or None,
+        write_page_checksum=True,
+    )
+    return buffer.getvalue()
 
 
 def _hash(inputs: object) -> str:
@@ -200,36 +221,17 @@ def _for_writing(table: pa.Table, name: str, folder: Path) -> pa.Table:
     where, (schema_id, schema) = f"{folder}/{name}.parquet", TABLES.get(name, ("", pa.schema([])))
     if not schema_id:
         raise UserError(f"{folder}: unknown table {name!r}; {nearest(name, list(TABLES))}")
-    for column in table.column_names:
-        if column not in schema.names:
-            raise UserError(f"{where}: unknown column {column!r}; {nearest(column, schema.names)}")
+    further = [column for column in table.column_names if column not in schema.names]
+    if further and name != "lists":  # lists keep what somebody cut by
+        raise UserError(f"{where}: unknown column {further[0]!r}; {nearest(further[0], schema.names)}")
     try:
-        table = table.cast(pa.schema([schema.field(column) for column in table.column_names]))
+        wanted = [
+            table.schema.field(column) if column in further else schema.field(column) for column in table.column_names
+        ]
+        table = table.cast(pa.schema(wanted))
     except pa.ArrowException as error:
         raise UserError(f"{where}: does not fit {schema_id}: {str(error).splitlines()[0]}") from None
     return _completed(table, name, where).replace_schema_metadata({"luxreid.schema": schema_id})
-
-
-def _encoded(table: pa.Table, name: str) -> bytes:
-    """Encode a table: small (dictionaries for words, split bytes for floats, deltas for ranks) and checksummed."""
-    _, schema = TABLES[name]
-    kinds = {column.name: column.type for column in schema}
-    lists = {name: kind.value_type for name, kind in kinds.items() if pa.types.is_list(kind)}
-    floats = [name for name, kind in kinds.items() if pa.types.is_floating(kind)]
-    float_lists = [f"{name}.list.element" for name, kind in lists.items() if pa.types.is_floating(kind)]
-    whole_lists = [f"{name}.list.element" for name, kind in lists.items() if pa.types.is_integer(kind)]
-    buffer = io.BytesIO()
-    pq.write_table(
-        table,
-        buffer,
-        compression="zstd",
-        compression_level=9,
-        use_dictionary=[name for name in kinds if name not in floats and name not in lists],
-        use_byte_stream_split=floats + float_lists,
-        column_encoding=dict.fromkeys(whole_lists, "DELTA_BINARY_PACKED") or None,
-        write_page_checksum=True,
-    )
-    return buffer.getvalue()
 
 
 def _check_known(record: Mapping[str, Any], where: str) -> None:
@@ -287,7 +289,7 @@ def _short(value: object) -> str:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
-def _with_times(record: dict[str, Any]) -> dict[str, Any]:
+def with_times(record: dict[str, Any]) -> dict[str, Any]:
     times = [field.name for field in RUN if pa.types.is_timestamp(field.type)]
     return record | {name: _parse_time(record[name], name) for name in times if record.get(name)}
 

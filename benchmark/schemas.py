@@ -38,6 +38,9 @@ RUN = pa.schema(
         *_fields(_text, "ap_variant tie_rule invalid_query_policy junk_rule cmc_kind metric rank_by rerank"),
         ("flip_tta", _flag),
         *_fields(_int, "n_trials input_h input_w feat_dim"),
+        # cuts that were asked for beside the standard ones, as they were written: lists/1 then has their columns
+        ("cuts_by", pa.list_(_text)),
+        ("cuts_pairs", pa.list_(_text)),
         # seed and code
         ("seed", _int),
         *_fields(_text, "seed_group git_commit git_diff_sha256 package_version"),

@@ -4,17 +4,19 @@ from pathlib import Path
 
 
 def board(folder: Path) -> None:
-    """Put the run's row into a Parquet file and print it by light and size."""
-    import pyarrow.parquet as pq
+    """Put the run on a board, compute every number again from its ranks, print it by light and size."""
+    import shutil
 
-    from benchmark import durable, results
-    from benchmark.console import console
-    from leaderboards import tables
+    from benchmark.console import console, say
+    from leaderboards import check, entry, store, tables
+    from leaderboards.rendering import terminal
 
-    bundle = results.read(folder / "bundle")
-    rows = results.runs_table([bundle.run])
-    durable.write_atomically(folder / "board.parquet", lambda file: pq.write_table(rows, file, compression="zstd"))
-    console().print(tables.table(bundle))
+    shutil.rmtree(folder / "board", ignore_errors=True)  # of a step that was killed
+    place = store.begun(folder / "board")
+    entry.add(place, folder / "bundle")
+    say(f"  {check.check(place).summary}")
+    for part in terminal.parts(tables.tables(place, tables.Asked(by=("light", "size", "light+size"), everything=True))):
+        console().print(part, soft_wrap=isinstance(part, str), markup=False, highlight=False)
 
 
 STEPS = {"board": board}

@@ -1,0 +1,1 @@
+"""Numbers of papers, as data, and where they stand."""
