@@ -114,7 +114,7 @@ def scored(path: Path, cells: Sequence[Cell], known: Queries, metrics: Sequence[
     # Equal lists may stand in another order in another bundle.
     order = np.argsort(known.image_ids)
     names, people = [known.image_ids[place] for place in order], known.identities[order]
-    made = {_place(cell): _ordered(cell, known, order, people, metrics) for cell in cells}
+    made = {place_of(cell): _ordered(cell, known, order, people, metrics) for cell in cells}
     return Scored(path, names, people, made, tuple(notes))
 
 
@@ -205,7 +205,8 @@ def _ordered(cell: Cell, known: Queries, order: Ints, people: Ints, metrics: Seq
     return replace(cell, queries=order, values=values)
 
 
-def _place(cell: Cell) -> Place:
+def place_of(cell: Cell) -> Place:
+    """Name a cell: its cut, its scheme and its levels."""
     return (cell.cut.kind, cell.cut.scheme_id, *cuts.names(cell.cut, cell.q, cell.g))
 
 

@@ -38,6 +38,7 @@ RUN = pa.schema(
         *_fields(_text, "ap_variant tie_rule invalid_query_policy junk_rule cmc_kind metric rank_by rerank"),
         ("flip_tta", _flag),
         *_fields(_int, "n_trials input_h input_w feat_dim"),
+        ("list_depth", _int),  # ranks up to this are known of every query; null: all are
         # cuts that were asked for beside the standard ones, as they were written: lists/1 then has their columns
         ("cuts_by", pa.list_(_text)),
         ("cuts_pairs", pa.list_(_text)),

@@ -12,6 +12,17 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+BOARD_HEAD = """# The street's board
+
+Made by `make docs` from the board in [leaderboards/boards/street](../leaderboards/boards/street), whose README has the commands
+that made the runs. The street is a procedural world: what it shows is evidence about this code, never about real night.
+
+```console
+luxreid board table leaderboards/boards/street --by light --by size --by light+size --pairs light --format markdown
+```
+
+"""
+
 PICTURES = ("light-size.png", "camera-light.png", "channels.png")
 
 
@@ -35,6 +46,15 @@ def commands_page() -> str:
         options = readers.load(reader).Options.model_fields.items()
         lines += ["| option | default | meaning |", "|---|---|---|", *(_option(*option) for option in options), ""]
     return "\n".join([*lines, *_world_keys()])
+
+
+def board_page() -> str:
+    """Render the tables of the board that is in the repository."""
+    from leaderboards import rendering, store, tables
+
+    board = store.opened(ROOT / "leaderboards" / "boards" / "street")
+    asked = tables.Asked(by=("light", "size", "light+size"), pairs=("light",))
+    return BOARD_HEAD + rendering.markdown.text(tables.tables(board, asked))
 
 
 def _world_keys() -> list[str]:
@@ -96,6 +116,7 @@ def main() -> None:
     from PIL import Image
 
     (ROOT / "docs" / "commands.md").write_text(commands_page())
+    (ROOT / "docs" / "board.md").write_text(board_page())
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "luxreid", "demo", "--out", f"{folder}/demo"]
         subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)

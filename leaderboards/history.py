@@ -1,11 +1,13 @@
 """The tables of a board as data: their columns today, and how a file of an earlier day is read.
 
 A board outlives the code that wrote it. Within a major version columns may be added and a number may become wider; a
-file that lacks a column has null there, one that has a column we do not know keeps it. Nothing else is read as if it fitted.
+file that lacks a column has null there, one that has a column we do not know keeps it. Nothing else is read as if it
+fitted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -120,6 +122,10 @@ KINDS = {
     )
 }
 
+# Who may be ranked, and what a run of our own must show for it.
+RANKABLE = ("ran_here", "rescored", "verified")
+_SHOWN = ("seed", "ckpt_sha256", "log_sha256", "git_commit")
+
 _WIDER = {
     pa.int16(): (pa.int8(),),
     pa.int32(): (pa.int8(), pa.int16()),
@@ -136,26 +142,66 @@ def kind(name: str) -> Kind:
     return KINDS[name]
 
 
+def unranked(row: Mapping[str, Any]) -> str:
+    """Say why a run may not be ranked; nothing where it may."""
+    return next((reason for reason in (_ended(row), _disputed(row), _incomplete(row), _unfair(row)) if reason), "")
+
+
+def _ended(row: Mapping[str, Any]) -> str:
+    if row.get("status") == "ok":
+        return ""
+    more = row.get("reason_code") or row.get("error_class")
+    return f"{row.get('status')} ({more})" if more else str(row.get("status"))
+
+
+def _disputed(row: Mapping[str, Any]) -> str:
+    """Look at what was found or said of a run after it ended."""
+    if row.get("broken"):
+        return f"broken: {row['broken']}"
+    if row.get("flagged"):
+        return f"flagged: {row.get('flag_reason') or 'no reason given'}"
+    return f"superseded by {row['superseded_by'][:8]}" if row.get("superseded_by") else ""
+
+
+def _incomplete(row: Mapping[str, Any]) -> str:
+    """Look for what makes a run's numbers traceable."""
+    if row.get("provenance") not in RANKABLE:
+        return f"provenance is {row.get('provenance')}"
+    needed = ("lists_sha256", "protocol_sha256", "config_id", *(_SHOWN if row["provenance"] == "ran_here" else ()))
+    lacking = [name for name in needed if row.get(name) in (None, "")]
+    return f"its record has no {', '.join(lacking)}" if lacking else ""
+
+
+def _unfair(row: Mapping[str, Any]) -> str:
+    """Look at how a run came about."""
+    if row.get("git_dirty"):
+        return "its code had changes that no commit holds"
+    if row.get("deterministic") is False:
+        return "it ran in a way that is not deterministic"
+    if broken := (row.get("n_nonfinite_q") or 0) + (row.get("n_nonfinite_g") or 0):
+        return f"{broken} vectors could not be scored"
+    return "its weights were chosen on the test set" if row.get("ckpt_selection") == "test_best" else ""
+
+
 def upcast(table: pa.Table, kind: Kind, where: str, columns: Sequence[str] | None = None) -> pa.Table:
     """Bring a file's table into today's columns; unknown ones stay, at the end."""
     found = (table.schema.metadata or {}).get(b"luxreid.schema", b"").decode(errors="replace")
     if found != kind.schema_id:
         raise UserError(f"{where}: is {found or 'of no named schema'}, this version reads {kind.schema_id}")
-    if len(set(table.column_names)) < len(table.column_names):
+    names = kind.schema.names if (fits := table.schema.equals(kind.schema)) else table.column_names
+    if len(set(names)) < len(names):
         raise UserError(f"{where}: two columns have one name")
-    for key in kind.keys:
-        if columns is not None and key not in columns:
-            continue
-        if key not in table.column_names:
+    for key in kind.keys if columns is None else [key for key in kind.keys if key in columns]:
+        if key not in names:
             raise UserError(f"{where}: has no column {key!r}; needed: {', '.join(kind.keys)}")
         if table[key].null_count:
             raise UserError(f"{where}: column {key!r} holds {table[key].null_count} nulls, which it may not")
-    if table.schema.equals(kind.schema):  # most files, and a board has thousands
+    if fits:  # as most files do, and a board has thousands
         return table.replace_schema_metadata()
+    present, known = dict(zip(names, table.columns, strict=True)), set(kind.schema.names)
     wanted = [field for field in kind.schema if columns is None or field.name in columns]
-    present = dict(zip(table.column_names, table.columns, strict=True))
     arrays = [_column(present.get(field.name), len(table), field, where) for field in wanted]
-    extra = {name: column for name, column in present.items() if name not in kind.schema.names}
+    extra = {name: column for name, column in present.items() if name not in known}
     return pa.table([*arrays, *extra.values()], names=[*(field.name for field in wanted), *extra])
 
 

@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -224,7 +225,7 @@ def _refuse_falling(scores: Mapping[str, float | None], where: str) -> None:
     if all(score is None for score in scores.values()):
         raise UserError(f"{where}: holds no number; give at least one of {', '.join(NUMBERS)}")
     known = [(name, value) for name in ("R1", "R5", "R10", "R20") if (value := scores[name]) is not None]
-    for (low, less), (high, more) in zip(known, known[1:], strict=False):
+    for (low, less), (high, more) in pairwise(known):
         if less > more:
             raise UserError(f"{where}: {low.lower()} is above {high.lower()}, which no ranking gives")
 

@@ -1,21 +1,23 @@
 """The store: immutable Parquet files named by their hash, with no index, no lock and no server.
 
-A run is there when its row is there: `add` writes lists, queries and strata first and the row last. So whoever is killed
-leaves files that nobody refers to, and whoever reads sees a run whole or not at all. Many may write at once.
+A run is there when its row is there: `add` writes lists, queries and strata first and the row last. So whoever is
+killed leaves files that nobody refers to, and whoever reads sees a run whole or not at all. Many may write at once.
 
     results/{runs,queries,strata,lists,marks,published}/   what counts; never changed
     results/blobs/<2 digits>/<sha256>                      configurations, logs, submissions
     derived/{means,pairs}/                                 computed from the above; may be deleted
     compact/<release>/                                     runs, strata and marks in one file each, with all hashes
-    staging/, quarantine/                                  beside the results, so that no glob over them meets half a file
+    staging/, quarantine/                                  beside the results: no glob over those meets half a file
 """
 
 import contextlib
 import datetime
 import io
 import os
+import re
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,17 +27,19 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmark import durable, environment, results
-from benchmark.errors import UserError
+from benchmark.errors import UserError, nearest
 from benchmark.schemas import TABLES
 from leaderboards import history
 
 SCHEMA = "board/1"
+RELEASE = "release/1"
+COMPACTED = ("runs", "strata", "marks")
 FILE = "file"  # the column of a compact table that names the file a row came from
 
 DIGITS = 32
 _OURS = {"board.json", "results", "derived", "compact", "staging", "quarantine"}
 _STATES = ("ok", "failed", "partial", "killed")  # a run that went on after a kill has a later state
-_COMPACTED = ("runs", "strata", "marks")
+_RUN_ID = re.compile(r"[0-9A-Za-z_]{1,64}")  # it becomes part of a file's name
 
 Row = dict[str, Any]
 
@@ -75,9 +79,8 @@ class Runs(NamedTuple):
 
 def begun(root: Path) -> Board:
     """Open a board to add to; an absent or empty folder becomes one."""
-    with contextlib.suppress(NotADirectoryError):
-        if (root / "board.json").exists():
-            return opened(root)
+    if _is_board(root):
+        return opened(root)
     if root.exists() and (not root.is_dir() or _strangers(root)):
         raise UserError(f"{root}: is no board (it has no board.json) and is not empty; name a new folder")
     durable.write_bytes(root / "board.json", (durable.canonical({"schema": SCHEMA}) + "\n").encode())
@@ -86,7 +89,7 @@ def begun(root: Path) -> Board:
 
 def opened(root: Path) -> Board:
     """Open a board that is there."""
-    if not (root / "board.json").is_file():
+    if not _is_board(root):
         raise UserError(f"{root}: is no board: it has no board.json; `luxreid board add` makes one")
     found = durable.read_json(root / "board.json").get("schema")
     if found != SCHEMA:
@@ -94,9 +97,16 @@ def opened(root: Path) -> Board:
     return Board(root)
 
 
-def names(board: Board, kind: str) -> list[str]:
-    """List a kind's files, sorted, without their suffix."""
-    return sorted(name.removesuffix(".parquet") for name in _listed(board.folder(kind)) if name.endswith(".parquet"))
+def names(board: Board, kind: str, prefix: str = "") -> list[str]:
+    """List a kind's files, sorted, without their suffix; with a prefix, those that begin so: no file is opened."""
+    found = (name for name in _listed(board.folder(kind)) if name.endswith(".parquet") and name.startswith(prefix))
+    return sorted(name.removesuffix(".parquet") for name in found)
+
+
+def blobs(board: Board) -> list[str]:
+    """List the hashes of the files of any other kind."""
+    folder = board.root / "results" / "blobs"
+    return sorted(name for digits in _listed(folder) for name in _listed(folder / digits))
 
 
 def named(sha256: str) -> str:
@@ -133,16 +143,18 @@ def publish_blob(board: Board, data: bytes) -> str:
 
 def publish_run(board: Board, row: Mapping[str, Any]) -> str:
     """Commit a run: its row, which names all its files."""
-    data = encoded("runs", pa.Table.from_pylist([dict(row)], history.kind("runs").schema))
-    return publish(board, "runs", data, f"{row['run_id']}-")
+    if not _RUN_ID.fullmatch(str(row["run_id"])):
+        raise UserError(f"{board.root}: run_id = {str(row['run_id'])[:80]!r}, must be digits and letters, at most 64")
+    return publish(board, "runs", encoded("runs", _one_row("runs", row)), f"{row['run_id']}-")
 
 
 def publish_mark(board: Board, run_id: str, mark: str, value: str | None = None, why: str | None = None) -> str:
     """Say something of a run that is on the board."""
+    _check_mark(board, run_id, mark, value)
     code = environment.code(environment.ROOT)
-    said = {"run_id": run_id, "mark": mark, "value": value, "why": why, "git_commit": code["git_commit"]}
+    said: Row = {"run_id": run_id, "mark": mark, "value": value, "why": why, "git_commit": code["git_commit"]}
     said |= {"at": datetime.datetime.now(datetime.UTC), "package_version": environment.facts()["package_version"]}
-    return publish(board, "marks", encoded("marks", pa.Table.from_pylist([said], history.MARKS)))
+    return publish(board, "marks", encoded("marks", _one_row("marks", said)))
 
 
 def read(board: Board, kind: str, name: str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -157,7 +169,7 @@ def read(board: Board, kind: str, name: str, columns: Sequence[str] | None = Non
 def decoded(data: bytes, kind: str, where: str, columns: Sequence[str] | None = None) -> pa.Table:
     """Read the bytes of a file of a kind."""
     try:
-        with pq.ParquetFile(io.BytesIO(data), page_checksum_verification=True) as file:
+        with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
             known = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
             table = file.read(columns=known, use_threads=False)
     except (pa.ArrowException, OSError) as error:
@@ -170,39 +182,51 @@ def load(board: Board, kind: str, columns: Sequence[str] | None = None, only: Co
 
     This is the one way into the store. Rows of a compact table stand for their files as long as these are there.
     """
-    wanted = [name for name in names(board, kind) if only is None or name in only]
-    tables, problems = list[pa.Table](), list[str]()
-    packed = _packed(board, kind, columns, wanted) if kind in _COMPACTED else None
-    if packed is not None:
-        done = set(pc.unique(packed[FILE]).to_pylist())
-        tables.append(packed.drop_columns([FILE]))
-        wanted = [name for name in wanted if name not in done]
+    loaded = load_named(board, kind, columns, only)
+    return Loaded(loaded.table.drop_columns([FILE]), loaded.problems)
+
+
+def load_named(
+    board: Board, kind: str, columns: Sequence[str] | None = None, only: Collection[str] | None = None
+) -> Loaded:
+    """Load with one more column, `file`: the name of the file that a row is of."""
+    wanted = names(board, kind)
+    if only is not None:
+        only = frozenset(only)
+        wanted = [name for name in wanted if name in only]
+    packed = _packed(board, kind, columns, wanted) if kind in COMPACTED else None
+    done = set() if packed is None else set(pc.unique(packed[FILE]).to_pylist())
+    tables, problems = [] if packed is None else [packed], list[str]()
     for name in wanted:
-        try:
-            tables.append(read(board, kind, name, columns))
-        except UserError as error:
-            if board.path(kind, name).exists():  # else it was set aside since it was listed
-                problems.append(str(error))
-    schema = history.kind(kind).schema
-    empty = pa.schema([field for field in schema if columns is None or field.name in columns]).empty_table()
-    table = pa.concat_tables([empty, *tables], promote_options="default")
+        if name not in done:
+            try:
+                tables.append(_with_file(read(board, kind, name, columns), name))
+            except UserError as error:
+                if board.path(kind, name).exists():  # else it was set aside since it was listed
+                    problems.append(str(error))
+    table = _joined([_empty(kind, columns), *tables], f"{board.folder(kind)}", problems)
     return Loaded(table, tuple(problems))
 
 
 def runs(board: Board, columns: Sequence[str] | None = None) -> Runs:
     """Give one row a run with its marks folded in: what was flagged, superseded, verified since."""
     wanted = None if columns is None else sorted({*columns, *_NEEDED})
-    loaded, marks = load(board, "runs", wanted), load(board, "marks")
+    loaded, marks = load_named(board, "runs", wanted), load(board, "marks")
     problems = [*loaded.problems, *marks.problems]
-    rows = _one_a_run(loaded.table.to_pylist(), problems)
+    rows = {run_id: _furthest(board, found) for run_id, found in _by_run(loaded.table).items()}
     _fold(rows, marks.table)
-    present = {kind: set(names(board, kind)) for kind in TABLES}
+    present = {kind: set(names(board, kind)) for kind in TABLES}  # after the rows: a row's files were there before it
     for row in rows.values():
-        lacking = [kind for kind, name in files(row).items() if name not in present[kind]]
-        row["broken"] = f"its {' and '.join(lacking)} are not on the board" if lacking else row.get("broken")
-        if lacking:
+        row["broken"] = row["broken"] or _lack(row, present)
+        if row["broken"]:
             problems.append(f"{board.root}: run {row['run_id']}: {row['broken']}")
     return Runs(list(rows.values()), tuple(problems))
+
+
+def rows_of(board: Board, run_id: str, columns: Sequence[str] | None = None) -> list[Row]:
+    """Give the rows of one run as they were added, opening no other run's file: one a state that it was added in."""
+    rows: list[Row] = load(board, "runs", columns, names(board, "runs", f"{run_id}-")).table.to_pylist()
+    return rows
 
 
 def tables(board: Board, row: Mapping[str, Any], kinds: Iterable[str] = tuple(TABLES)) -> dict[str, pa.Table]:
@@ -216,38 +240,113 @@ def bundle(board: Board, row: Mapping[str, Any]) -> results.Bundle:
 
 
 def files(row: Mapping[str, Any]) -> dict[str, str]:
-    """Name the file of each of a run's tables. Lists begin with what they hold, so that equal lists are found by name."""
+    """Name the file of each of a run's tables; lists begin with what they hold, and so are found by name."""
     hashes = {kind: row.get(f"{kind}_file_sha256" if kind == "lists" else f"{kind}_sha256") for kind in TABLES}
-    prefix = {"lists": f"{str(row.get('lists_sha256'))[:16]}-"}
-    return {kind: prefix.get(kind, "") + named(sha256) for kind, sha256 in hashes.items() if sha256}
+    return {
+        kind: (lists_prefix(str(row.get("lists_sha256"))) if kind == "lists" else "") + named(sha256)
+        for kind, sha256 in hashes.items()
+        if sha256
+    }
+
+
+def lists_prefix(lists_sha256: str) -> str:
+    """Give what the names of all files with these lists begin with."""
+    return f"{lists_sha256[:16]}-"
 
 
 def set_aside(board: Board, path: Path, reason: str) -> Path:
     """Move a file to quarantine with the reason beside it; nothing is deleted."""
     inside = path.relative_to(board.root)
     target = board.root / "quarantine" / inside
-    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():  # the same name was set aside before, perhaps with other bytes
+        target = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
     durable.write_json(target.with_name(f"{target.name}.json"), {"file": str(inside), "reason": reason, "at": _now()})
-    path.replace(target)
+    try:
+        path.replace(target)
+    except OSError as error:
+        raise UserError(f"{path}: cannot set aside: {error.strerror or error}") from None
     return target
+
+
+def releases(board: Board) -> list[Path]:
+    """List the releases that were written to their end, the oldest first."""
+    folder = board.root / "compact"
+    return [folder / name for name in sorted(_listed(folder)) if (folder / name / "release.json").exists()]
+
+
+def released(board: Board, release: Path, kind: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a table of a release, whose bytes must be those that the release names."""
+    path, known = release / f"{kind}.parquet", durable.read_json(release / "release.json")
+    data = durable.read_bytes(path)
+    try:
+        expected = known["tables"][path.name]["sha256"]
+    except (KeyError, TypeError):
+        raise UserError(f"{release / 'release.json'}: names no table {path.name}") from None
+    if known.get("schema") != RELEASE:
+        raise UserError(f"{release / 'release.json'}: is {known.get('schema')!r}, this version reads {RELEASE!r}")
+    if durable.sha256(data) != expected:
+        raise UserError(f"{path}: its bytes are not those that release.json names; it was changed or cut")
+    table = decoded(data, kind, str(path), None if columns is None else [*columns, FILE])
+    if FILE not in table.column_names:
+        raise UserError(f"{path}: has no column {FILE!r}, which names the file of a row")
+    return table
+
+
+def write_folder(board: Board, target: Path, content: Mapping[str, bytes]) -> None:
+    """Write a folder of files that appears at once and whole; the last file named is the last one written."""
+    with _staged(board, target) as staged:
+        staged.mkdir()
+        for name, data in content.items():
+            _write(staged / name, data)
+        durable.sync_folder(staged)
+        staged.rename(target)
 
 
 _NEEDED = ("run_id", "status", "provenance", "lists_sha256", "lists_file_sha256", "queries_sha256", "strata_sha256")
 
 
-def _one_a_run(found: Iterable[Row], problems: list[str]) -> dict[str, Row]:
-    """Choose the row of every run: the furthest state it got to; two that ended well are a contradiction."""
-    rows = dict[str, Row]()
-    for row in found:
-        known = rows.setdefault(row["run_id"], row)
-        if known is row:
-            continue
-        if known["status"] == row["status"] and known != row:
-            known["broken"] = row["broken"] = "two rows of this run say different things"
-            problems.append(f"run {row['run_id']}: two rows say different things of it; neither is ranked")
-        if _STATES.index(row["status"]) < _STATES.index(known["status"]):
-            rows[row["run_id"]] = row
+def _one_row(kind: str, row: Mapping[str, Any]) -> pa.Table:
+    known = history.kind(kind)
+    try:
+        return pa.Table.from_pylist([dict(row)], known.schema)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        raise UserError(f"run {row['run_id']}: does not fit {known.schema_id}: {error}") from None
+
+
+def _check_mark(board: Board, run_id: str, mark: str, value: str | None) -> None:
+    if mark not in history.MARKS_KNOWN:
+        raise UserError(f"mark {mark!r} is not known; {nearest(mark, list(history.MARKS_KNOWN))}")
+    if mark == "reason" and value not in history.REASONS:
+        raise UserError(f"reason {value!r} is not known; {nearest(str(value), list(history.REASONS))}")
+    named_runs = [run_id, str(value)] if mark == "superseded" else [run_id]
+    for one in named_runs:
+        if not names(board, "runs", f"{one}-"):
+            raise UserError(f"{board.root}: has no run {one!r}; `luxreid board table` lists those it has")
+    if mark == "superseded" and value == run_id:
+        raise UserError(f"{board.root}: run {run_id} cannot be superseded by itself")
+
+
+def _by_run(table: pa.Table) -> dict[str, list[Row]]:
+    rows = dict[str, list[Row]]()
+    for row in table.combine_chunks().to_pylist():  # of one chunk a column: of a thousand it takes fifty times as long
+        rows.setdefault(row["run_id"], []).append(row | {"broken": None})
     return rows
+
+
+def _furthest(board: Board, found: Sequence[Row]) -> Row:
+    """Choose the row of a run: the furthest state it got to; of two that differ in one state none is right."""
+    places = {state: place for place, state in enumerate(_STATES)}
+    row = min(found, key=lambda row: places.get(row["status"], len(places)))
+    rivals = [rival[FILE] for rival in found if rival["status"] == row["status"]]
+    if row["status"] not in places:
+        row["broken"] = f"its status is {row['status']!r}, which is none of {', '.join(_STATES)}"
+    elif len(rivals) > 1 and _differ(load(board, "runs", only=rivals).table.to_pylist()):
+        row["broken"] = "two rows of this run say different things"
+    return {name: value for name, value in row.items() if name != FILE}
+
+
+def _differ(rows: Sequence[Row]) -> bool:
+    return any(row != rows[0] for row in rows)
 
 
 def _fold(rows: Mapping[str, Row], marks: pa.Table) -> None:
@@ -265,25 +364,68 @@ def _fold(rows: Mapping[str, Row], marks: pa.Table) -> None:
             row["reason_code"] = mark["value"]
 
 
+def _lack(row: Row, present: Mapping[str, Collection[str]]) -> str | None:
+    """Say what a run lacks: a table that it names and the board has not, or that it should name."""
+    its = files(row)
+    unnamed = [kind for kind in TABLES if row["status"] == "ok" and kind not in its]
+    if unnamed:
+        return f"it ended well and names no {' and no '.join(unnamed)}"
+    lacking = [kind for kind, name in its.items() if name not in present[kind]]
+    return f"its {' and '.join(lacking)} are not on the board" if lacking else None
+
+
 def _packed(board: Board, kind: str, columns: Sequence[str] | None, wanted: Sequence[str]) -> pa.Table | None:
     """Read the rows of a kind from the newest release that is whole, as far as their files are still there."""
     for release in reversed(releases(board)):
-        path = release / f"{kind}.parquet"
-        try:
-            data = durable.read_bytes(path)
-            if durable.sha256(data) != durable.read_json(release / "release.json")["tables"][path.name]["sha256"]:
-                continue
-            table = decoded(data, kind, str(path), None if columns is None else [*columns, FILE])
-        except (UserError, KeyError, TypeError):
-            continue
-        return table.filter(pc.is_in(table[FILE], pa.array(wanted, pa.string())))
+        with contextlib.suppress(UserError):  # a release is a copy: without it the files themselves are read
+            table = released(board, release, kind, columns)
+            return table.filter(pc.is_in(table[FILE], pa.array(wanted, pa.string())))
     return None
 
 
-def releases(board: Board) -> list[Path]:
-    """List the releases that are whole, the oldest first."""
-    folder = board.root / "compact"
-    return [folder / name for name in sorted(_listed(folder)) if (folder / name / "release.json").exists()]
+def _empty(kind: str, columns: Sequence[str] | None) -> pa.Table:
+    fields = [field for field in history.kind(kind).schema if columns is None or field.name in columns]
+    return pa.schema([*fields, (FILE, pa.string())]).empty_table()
+
+
+def _with_file(table: pa.Table, name: str) -> pa.Table:
+    if FILE in table.column_names:  # a later version's; here the word is taken
+        table = table.drop_columns([FILE])
+    return table.append_column(FILE, pa.repeat(name, len(table)))
+
+
+def _joined(tables: Sequence[pa.Table], where: str, problems: list[str]) -> pa.Table:
+    """Put tables together; a column that we do not know and whose types do not fit is left out and named."""
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowException:
+        clashing = _clashing([table.schema for table in tables])
+        problems += [f"{where}: column {name!r} has several types and is left out" for name in clashing]
+        kept = [table.drop_columns([name for name in clashing if name in table.column_names]) for table in tables]
+        return pa.concat_tables(kept, promote_options="permissive")
+
+
+def _clashing(schemas: Sequence[pa.Schema]) -> list[str]:
+    """Name the columns whose types have no common one."""
+    fields = dict[str, list[pa.Field]]()
+    for field in (field for schema in schemas for field in schema):
+        fields.setdefault(field.name, []).append(field)
+    return sorted(name for name, its in fields.items() if not _fit(its))
+
+
+def _fit(fields: Sequence[pa.Field]) -> bool:
+    try:
+        pa.unify_schemas([pa.schema([field]) for field in fields], promote_options="permissive")
+    except pa.ArrowException:
+        return False
+    return True
+
+
+def _is_board(root: Path) -> bool:
+    try:
+        return (root / "board.json").is_file()
+    except OSError as error:
+        raise UserError(f"{root}: cannot read: {error.strerror or error}") from None
 
 
 def _strangers(root: Path) -> list[str]:
@@ -292,7 +434,7 @@ def _strangers(root: Path) -> list[str]:
 
 def _listed(folder: Path) -> list[str]:
     try:
-        return os.listdir(folder)
+        return [path.name for path in folder.iterdir()]
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -301,22 +443,54 @@ def _listed(folder: Path) -> list[str]:
 
 def _place(board: Board, target: Path, data: bytes) -> None:
     """Write beside the results, sync, rename; a file that is there and whole is left as it is."""
-    if target.exists() and target.read_bytes() == data:
+    if _holds(target, data):
         return
+    with _staged(board, target) as staged:
+        _write(staged, data)
+        staged.replace(target)
+
+
+@contextlib.contextmanager
+def _staged(board: Board, target: Path) -> Iterator[Path]:
+    """Name a place for what shall become `target`; a fault is one line, and leaves nothing there."""
     staged = board.root / "staging" / secrets.token_hex(12)
     try:
-        staged.parent.mkdir(parents=True, exist_ok=True)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with staged.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(target)
+        for folder in (staged.parent, target.parent):
+            _make(folder)
+        yield staged
         durable.sync_folder(target.parent)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            staged.unlink(missing_ok=True)
         raise UserError(f"{target}: cannot write: {error.strerror or error}") from None
+    finally:
+        _remove(staged)
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _make(folder: Path) -> None:
+    """Make a folder whose name lasts."""
+    if not folder.is_dir():
+        _make(folder.parent)
+        folder.mkdir(exist_ok=True)
+        durable.sync_folder(folder.parent)
+
+
+def _remove(staged: Path) -> None:
+    with contextlib.suppress(OSError):
+        staged.unlink(missing_ok=True)
+    shutil.rmtree(staged, ignore_errors=True)
+
+
+def _holds(target: Path, data: bytes) -> bool:
+    try:
+        return target.read_bytes() == data
+    except OSError:
+        return False
 
 
 def _now() -> str:

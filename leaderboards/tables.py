@@ -1,41 +1,443 @@
-"""STAND-IN (replaced by the issue on the board): one run's row and its strata as a table on the terminal."""
+"""The tables of a board as plain data, one a group and cut; how they are printed is `rendering`'s.
 
-from typing import TYPE_CHECKING
+A group is the runs of equal lists and equal protocol. A row is a configuration: the mean over its seeds.
+"""
 
-from benchmark.metrics import chance_precision
-from benchmark.results import Bundle
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-if TYPE_CHECKING:
-    from rich.table import Table
+import pyarrow as pa
+import pyarrow.compute as pc
 
-METRICS = ("mAP", "R1", "mINP")
+from benchmark.cuts import Cut, Kind
+from benchmark.errors import UserError, nearest
+from leaderboards import analysis, captions, gathered, labels, literature, ranking
+from leaderboards.gathered import Gathered, Where
+from leaderboards.ranking import Key, Place, Task, Tested
+from leaderboards.store import Board, Row
+
+NAMED = {"light": "night600-light", "size": "night600-scale", "stops": "stops-5"}
+METRICS = ("mAP", "R1", "R5", "R10", "mINP", "mAP_id_macro", "mAP_trapz")
+OVERALL = ("mAP", "R1", "R5", "R10", "mINP")
+ORDERS = ("overall", "worst")
+MOST_APART = 10  # configurations that are not ranked, unless everything is asked for
+
+WHOLE: Place = ("all", "all", None, None)
+
+_CHANCE = {"mAP": "chance_mAP", "R1": "chance_R1"}
+_PLACE = ("cut", "scheme_id", "q_stratum", "g_stratum")
+_MEANS = (
+    *("config_id", *_PLACE, "stratum_order", "metric", "value", "sd_seeds", "ci_lo", "ci_hi", "ci_method", "ci_B"),
+    *("ci_seed", "n_query", "n_id", "n_pos_pairs", "low_support"),
+)
+_PAIRS = ("config_b", *_PLACE, "metric", "difference", "ci_lo", "ci_hi", "p", "p_flip", "seeds", "same_sign")
 
 
-def table(bundle: Bundle) -> "Table":
-    """Make a table: the whole, then every level with its support and its chance level."""
-    from rich.table import Table
+@dataclass(frozen=True)
+class Asked:
+    """Which tables are wanted."""
 
-    run = bundle.run
-    view = Table(title=f"{run['method']} on {run['eval_set']}, seed {run['seed']}", title_justify="left")
-    for name in ("cut", "level", *METRICS, "chance mAP", "queries", "identities", "positives"):
-        view.add_column(name, justify="left" if name in ("cut", "level") else "right")
-    queries = bundle.tables["queries"].to_pylist()
-    pairs = [(row["n_pos"], row["n_gallery_eff"] - row["n_pos"]) for row in queries if row["n_pos"]]
-    chance = sum(chance_precision(*pair) for pair in pairs) / len(pairs)
-    whole = [f"{100 * score:.1f}" for score in (*(run[name] for name in METRICS), chance)]
-    support = (str(run["n_query_valid"]), str(run["n_id"]), str(sum(found for found, _ in pairs)))
-    view.add_row("all", "", *whole, *support, end_section=True)
-    for (scheme, level), cell in _cells(bundle).items():
-        scores = [f"{100 * cell[name]['value']:.1f}" for name in (*METRICS, "chance_mAP")]
-        counts = [str(cell["mAP"][name]) for name in ("n_query", "n_id", "n_pos_pairs")]
-        view.add_row(scheme.split("@")[0], level, *scores, *counts)
-    view.caption = "Under 30 identities: no interval. A procedural world: this says nothing about real night."
-    return view
+    by: tuple[str, ...] = ()  # overall, light, size, stops, exposure, or what cuts.parse takes; none: overall
+    pairs: tuple[str, ...] = ()
+    metric: str = "mAP"
+    protocols: tuple[str, ...] = ()  # names; none: all
+    lists: tuple[str, ...] = ()  # the first digits of lists_sha256; none: all
+    order: str = "overall"
+    published: bool = True
+    everything: bool = False
 
 
-def _cells(bundle: Bundle) -> dict[tuple[str, str], dict[str, dict[str, float]]]:
-    cells: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
-    rows = [row for row in bundle.tables["strata"].to_pylist() if row["cut"] == "query" and "+" not in row["scheme_id"]]
-    for row in sorted(rows, key=lambda row: (row["scheme_id"], row["stratum_order"])):
-        cells.setdefault((row["scheme_id"], row["q_stratum"]), {})[row["metric"]] = row
-    return cells
+@dataclass(frozen=True)
+class Column:
+    """One metric in one cell of a cut, with what a number in it must be read beside."""
+
+    title: str
+    metric: str
+    place: Place
+    chance: float | None = None
+    queries: int | None = None
+    identities: int | None = None
+    positives: float | None = None  # a query
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number; or the reason why there is none."""
+
+    value: float | None = None
+    sd: float | None = None  # over seeds
+    low: float | None = None
+    high: float | None = None
+    level: str = ""  # which one is the worst
+    reason: str = ""  # why there is no value, or no interval
+    bold: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """One configuration."""
+
+    place: str
+    name: str
+    method: str
+    config_id: str
+    run_ids: tuple[str, ...]
+    tier: str
+    division: str
+    official: bool | None
+    tests: int  # evaluations of its method on these lists
+    flags: tuple[str, ...]
+    disclosures: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    why: str = ""  # it is not ranked
+
+    @property
+    def seeds(self) -> int:
+        """Count its runs."""
+        return len(self.run_ids)
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Runs that have no number here, and why."""
+
+    name: str
+    why: str
+    run_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table."""
+
+    title: str
+    where: Where
+    metric: str
+    columns: tuple[Column, ...]
+    ranked: tuple[Line, ...] = ()
+    apart: tuple[Line, ...] = ()
+    lost: tuple[Lost, ...] = ()
+    published: tuple[Row, ...] = ()
+    caption: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A cut that was asked for, and where the board's tables have it."""
+
+    text: str
+    cut: Cut
+    pairs: bool = False
+
+
+Numbers = Mapping[str, Mapping[Key, Row]]  # of a configuration
+
+
+def tables(board: Board, asked: Asked) -> list[Table]:
+    """Make the tables that are asked for."""
+    _require_possible(asked)
+    groups = gathered.gathered(board, asked.protocols, asked.lists)
+    wanted = _wanted(board, groups, asked)
+    published = literature.on(board) if asked.published and groups else None
+    return [
+        table
+        for group, (chosen, notes) in zip(groups, wanted, strict=True)
+        for table in _of_group(_Group(board, group, asked, chosen), notes, published)
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """A group, and what is computed of it for all its tables."""
+
+    board: Board
+    runs: Gathered
+    asked: Asked
+    wanted: Sequence[Wanted]
+    tests: dict[str, Mapping[Task, Row]] = field(default_factory=dict)  # by leader
+
+    @property
+    def by(self) -> list[str]:
+        """Give the cuts of queries as they were asked for."""
+        return [one.text for one in self.wanted if not one.pairs]
+
+    @property
+    def pairs(self) -> list[str]:
+        """Give the cuts of queries and their positives as they were asked for."""
+        return [one.text for one in self.wanted if one.pairs]
+
+    def means(self, configurations: Mapping[str, Sequence[Row]]) -> pa.Table | None:
+        """Give the means of configurations; nothing where there are none."""
+        rows = [row for own in configurations.values() for row in own]
+        return analysis.means(self.board, rows, self.by, self.pairs).select(_MEANS) if rows else None
+
+    def against(self, leader: str) -> Mapping[Task, Row]:
+        """Give the tests of a leader against all whom it has five seeds in common with."""
+        if leader not in self.tests:
+            counted = self.runs.counted
+            rivals = [one for one in counted if one != leader and ranking.testable(counted, leader, one)]
+            rows = [row for config in (leader, *rivals) for row in counted[config]]
+            found = analysis.pairs(self.board, rows, leader, rivals, self.by, self.pairs) if rivals else None
+            self.tests[leader] = {} if found is None else self.by_task(leader, found)
+        return self.tests[leader]
+
+    def by_task(self, leader: str, pairs: pa.Table) -> dict[Task, Row]:
+        """Find the tests of a leader by whom, where and what they test; of all that is kept, what tables show."""
+        schemes = ["all", *(one.cut.scheme_id for one in self.wanted)]
+        metrics = list({self.asked.metric, *OVERALL})
+        for name, values in (("scheme_id", schemes), ("metric", metrics)):
+            pairs = pairs.filter(pc.is_in(pairs[name], pa.array(values)))
+        rows = pairs.select(_PAIRS).to_pylist()
+        return {Task(leader, row["config_b"], _place(row), row["metric"]): row for row in rows}
+
+
+def _require_possible(asked: Asked) -> None:
+    for what, value, allowed in (("metric", asked.metric, METRICS), ("order", asked.order, ORDERS)):
+        if value not in allowed:
+            raise UserError(f"{what} {value}: {nearest(value, list(allowed))}")
+    if asked.order == "worst" and asked.metric != "mAP":
+        raise UserError(f"order worst: the worst level is that of mAP, not of {asked.metric}")
+    if asked.order == "worst" and not [text for text in asked.by if text != "overall"]:
+        raise UserError("order worst: say by which cut; such as light, size or stops")
+
+
+def _wanted(board: Board, groups: Sequence[Gathered], asked: Asked) -> list[tuple[list[Wanted], list[str]]]:
+    """Find the cuts in every group, with what a group does not have; what none has is a mistake."""
+    texts = [(_spelled(text), False) for text in asked.by if text != "overall"]
+    texts += [(_spelled(text), True) for text in asked.pairs]
+    made: list[tuple[list[Wanted], list[str]]] = [([], []) for _ in groups]
+    for text, pairs in dict.fromkeys(texts):
+        kind: Kind = "pair_pos" if pairs else "query"
+        errors = list[UserError]()
+        for group, (found, notes) in zip(groups, made, strict=True):
+            if not (group.counted or group.apart):
+                continue
+            try:
+                found.append(Wanted(text, gathered.cut(board, group, text, kind), pairs))
+            except UserError as error:
+                errors.append(error)
+                notes.append(str(error))
+        if errors and not any(one.text == text for found, _ in made for one in found):
+            raise errors[0]
+    return made
+
+
+def _spelled(text: str) -> str:
+    return "+".join(NAMED.get(part.strip(), part.strip()) for part in text.split("+"))
+
+
+def _of_group(group: _Group, notes: Sequence[str], published: pa.Table | None) -> list[Table]:
+    """Make the tables of a group; what has no number of ours stands under the first."""
+    means = (group.means(group.runs.counted), group.means(group.runs.apart))
+    whole = "overall" in group.asked.by or not (group.asked.by or group.asked.pairs)
+    made = [_table(group, None, means)] if whole else []
+    made += [_table(group, one, means) for one in group.wanted]
+    made = made or [_table(group, None, (None, None))]
+    further = _published(group, published) if whole else ()
+    first = replace(made[0], lost=_lost(group), published=further, caption=(*made[0].caption, *notes))
+    return [first, *made[1:]]
+
+
+def _published(group: _Group, published: pa.Table | None) -> tuple[Row, ...]:
+    if published is None:
+        return ()
+    where, queries = group.runs.where, group.runs.first.get("n_query_total")
+    return tuple(
+        literature.rows_for(published, where.eval_set, where.protocol_id, queries, group.runs.first["protocol_sha256"])
+    )
+
+
+def _table(group: _Group, wanted: Wanted | None, means: Sequence[pa.Table | None]) -> Table:
+    """Make one table: columns, tests, then the rows in their order."""
+    metric, runs = group.asked.metric, group.runs
+    metrics = (metric,) if wanted else (metric, *(name for name in OVERALL if name != metric))
+    ranked, apart = (_numbers(table, wanted, metrics) for table in means)
+    columns = _columns({**apart, **ranked}, wanted, metrics)
+    order = _order(columns, group.asked, wanted)
+    tested = _tested(group, columns, order, ranked, wanted)
+    places = ranking.places(_values(ranked, order), tested.beaten) if order else {}
+    lines = [_line(group, config, own, ranked, columns, tested) for config, own in runs.counted.items()]
+    lines = [replace(line, place=places.get(line.config_id, "-")) for line in lines]
+    others = [_line(group, config, own, apart, columns) for config, own in runs.apart.items()]
+    shown = _sorted(others, columns, order)[: None if group.asked.everything else MOST_APART]
+    table = Table(
+        _title(group, wanted), runs.where, metric, columns, tuple(_sorted(lines, columns, order)), tuple(shown)
+    )
+    facts = captions.Facts(
+        order=order,
+        cut=wanted.cut if wanted else None,
+        tested=tested,
+        left_out=len(others) - len(shown),
+        rank_by=runs.first.get("rank_by") or metric,
+        drawn=_drawn((ranked, apart)),
+    )
+    return replace(table, caption=tuple(captions.lines(table, facts)))
+
+
+def _title(group: _Group, wanted: Wanted | None) -> str:
+    where = f"{group.runs.where.eval_set} by {group.runs.where.protocol_id}"
+    if wanted is None:
+        return where
+    words = {"query": "queries by {}", "pos": "positives by {}", "pair_pos": "query -> positive by {}"}
+    return f"{where}: {group.asked.metric}, {words[wanted.cut.kind].format(_plain(wanted.cut.scheme_id))}"
+
+
+def _plain(scheme: str) -> str:
+    """Name a scheme without its versions."""
+    return labels.plain(" x ".join(part.split("@")[0] for part in scheme.split("+")))
+
+
+def _numbers(means: pa.Table | None, wanted: Wanted | None, metrics: Sequence[str]) -> Numbers:
+    """Pick the rows of a table, by configuration."""
+    if means is None:
+        return {}
+    schemes = ["all", *([wanted.cut.scheme_id] if wanted else [])]
+    kinds = ["all", *([wanted.cut.kind, *(["worst"] if wanted.cut.kind != "pair_pos" else [])] if wanted else [])]
+    named = [*metrics, *(_CHANCE[name] for name in metrics if name in _CHANCE)]
+    for name, values in (("scheme_id", schemes), ("cut", kinds), ("metric", named)):
+        means = means.filter(pc.is_in(means[name], pa.array(values)))
+    found: dict[str, dict[Key, Row]] = {}
+    for row in means.to_pylist():
+        found.setdefault(row["config_id"], {})[_place(row), row["metric"]] = row
+    return found
+
+
+def _place(row: Row) -> Place:
+    """Say where a row stands; which level is the worst is another one in every configuration."""
+    if row["cut"] == "worst":
+        return ("worst", row["scheme_id"], None, None)
+    return (row["cut"], row["scheme_id"], row["q_stratum"], row["g_stratum"])
+
+
+def _columns(numbers: Numbers, wanted: Wanted | None, metrics: Sequence[str]) -> tuple[Column, ...]:
+    """Make a column of every cell and metric that somebody has: the whole, the levels in their order, the worst."""
+    found: dict[Key, tuple[Row, Row]] = {}
+    for own in numbers.values():
+        for (place, metric), row in own.items():
+            if metric in metrics and (place, metric) not in found:
+                found[place, metric] = (row, own.get((place, _CHANCE.get(metric, "")), {}))
+    rank = {"all": 0, "worst": 2}
+    order = sorted(
+        found, key=lambda key: (rank.get(key[0][0], 1), found[key][0]["stratum_order"] or 0, metrics.index(key[1]))
+    )
+    return tuple(_column(key, *found[key], wanted) for key in order)
+
+
+def _column(key: Key, row: Row, chance: Row, wanted: Wanted | None) -> Column:
+    place, metric = key
+    if place[0] == "worst":
+        return Column("worst level", metric, place)
+    title = (place[0] if place == WHOLE else _level(row)) if wanted else metric
+    each = row["n_pos_pairs"] / row["n_query"] if row["n_pos_pairs"] and row["n_query"] else None
+    return Column(title, metric, place, chance.get("value"), row["n_query"], row["n_id"], each)
+
+
+def _level(row: Row) -> str:
+    q, g = row["q_stratum"], row["g_stratum"]
+    words = q or "" if g is None else f"{q} -> {g}" if q is not None else f"-> {g}"
+    return labels.plain(words)
+
+
+def _order(columns: Sequence[Column], asked: Asked, wanted: Wanted | None) -> Column | None:
+    """Find the column that rows are ordered by; where no level has 30 identities there is no worst one."""
+    worst = [column for column in columns if column.place[0] == "worst"]
+    if wanted and asked.order == "worst" and worst:
+        return worst[0]
+    return next((column for column in columns if column.place == WHOLE and column.metric == asked.metric), None)
+
+
+def _values(numbers: Numbers, column: Column) -> dict[str, float]:
+    """Give the values of a column: who has none has no place in it."""
+    key = (column.place, column.metric)
+    return {config: own[key]["value"] for config, own in numbers.items() if own.get(key, {}).get("value") is not None}
+
+
+def _tested(
+    group: _Group, columns: Sequence[Column], order: Column | None, ranked: Numbers, wanted: Wanted | None
+) -> Tested:
+    """Test what the table shows.
+
+    Two worst levels may be different ones, so the leader is tested in its own: who is worse there has a worst level
+    that is no better than that.
+    """
+    if order is None:
+        return Tested(0, frozenset(), frozenset(), {})
+    cells = [column for column in columns if column.place[0] != "worst"]
+    values = {(column.place, column.metric): _values(ranked, column) for column in cells}
+    ordered = _values(ranked, order)
+    key, first = (order.place, order.metric), ranking.leader(ordered)
+    if order.place[0] == "worst" and wanted and first:
+        row = ranked[first][key]
+        key = ((wanted.cut.kind, row["scheme_id"], row["q_stratum"], row["g_stratum"]), order.metric)
+    return ranking.tested(values, ordered, key, group.against)
+
+
+def _line(
+    group: _Group,
+    config: str,
+    rows: Sequence[Row],
+    numbers: Numbers,
+    columns: Sequence[Column],
+    tested: Tested | None = None,
+) -> Line:
+    runs, division = group.runs, labels.common(rows, "division")
+    bold = tested.bold if tested else {}
+    cells = [_cell(rows, numbers.get(config, {}).get((one.place, one.metric))) for one in columns]
+    marked = [
+        replace(cell, bold=bold.get((one.place, one.metric)) == config)
+        for cell, one in zip(cells, columns, strict=True)
+    ]
+    reasons = dict.fromkeys(runs.reasons[row["run_id"]] for row in rows if tested is None)
+    return Line(
+        place="-",
+        name=runs.names[config],
+        method=labels.plain(rows[0].get("method") or ""),
+        config_id=config,
+        run_ids=tuple(row["run_id"] for row in rows),
+        tier=labels.tier(rows),
+        division=labels.plain(division or ""),
+        official=labels.common(rows, "official"),
+        tests=runs.tests.get(str(rows[0].get("method")), 0),
+        flags=labels.flags(rows),
+        disclosures=labels.disclosures(rows),
+        cells=tuple(marked),
+        why=labels.plain("; ".join(reasons)),
+    )
+
+
+def _cell(rows: Sequence[Row], row: Row | None) -> Cell:
+    if row is None or row["value"] is None:
+        truncated = any(one.get("list_depth") is not None for one in rows)
+        said = next((one["reason_code"] for one in rows if one.get("reason_code")), "not_applicable")
+        return Cell(reason="truncated" if truncated else labels.plain(said))
+    level = _level(row) if row["cut"] == "worst" else ""
+    reason = "low_support" if row["low_support"] else ""
+    return Cell(row["value"], row["sd_seeds"], row["ci_lo"], row["ci_hi"], level, reason)
+
+
+def _sorted(lines: Sequence[Line], columns: Sequence[Column], order: Column | None) -> list[Line]:
+    """Put the highest value first, and who has none last; of equal ones the same every time."""
+    place = columns.index(order) if order else None
+
+    def key(line: Line) -> tuple[float, str, str]:
+        value = None if place is None else line.cells[place].value
+        return (math.inf if value is None else -value, line.name, line.config_id)
+
+    return sorted(lines, key=key)
+
+
+def _lost(group: _Group) -> tuple[Lost, ...]:
+    """Name the runs without a number: one by one where all is asked for, else counted by name and reason."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for row in group.runs.lost:
+        name, why = labels.given(row), labels.plain(group.runs.reasons[row["run_id"]])
+        key = (name, why, row["run_id"]) if group.asked.everything else (name, why)
+        found.setdefault(key, []).append(row["run_id"])
+    return tuple(Lost(key[0], key[1], tuple(runs)) for key, runs in sorted(found.items()))
+
+
+def _drawn(numbers: Iterable[Numbers]) -> tuple[int, int] | None:
+    """Say how often, and with which seed, identities were drawn for the intervals of a table."""
+    rows = (row for own in numbers for cells in own.values() for row in cells.values())
+    return next(((row["ci_B"], row["ci_seed"]) for row in rows if row["ci_method"]), None)

@@ -1,0 +1,250 @@
+"""The cells of a cut as weighted sums: every mean of a cell is a sum over its rows, whose weights ranks do not change.
+
+So the weights are made once for all runs of a group, and all cells of a cut are summed at once for each run. A row of a
+cell is a query of a trial with the positives that count there: all of it, or those of one level.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark import cuts, strata
+from benchmark.cuts import Cut
+from benchmark.errors import UserError
+from benchmark.schemas import LISTS
+from benchmark.statistics import MIN_IDENTITIES
+from leaderboards.expected import Expected, Floats, Ints
+
+CHANCE = ("chance_mAP", "chance_R1")
+MACRO = "mAP_id_macro"
+RANKS = (1, 5, 10)
+
+_EDGE = re.compile(r"^(?:below (?P<least>\S+)|(?P<low>\S+) to (?P<high>\S+)|(?P<most>\S+) and up)$")
+
+
+class Ranked(NamedTuple):
+    """The ranks of a run: of each query's positives in order, and where in the galleries they stand."""
+
+    ranks: Ints
+    rows: Ints  # in the galleries of all trials, one after the other
+    owner: Ints  # a positive: the row of its query
+    identity: Ints  # a query: the rank of its first positive among identities
+
+
+class Means(NamedTuple):
+    """What every cell of a cut comes to, and how that spreads over trials; NaN where there is one trial."""
+
+    values: dict[str, Floats]
+    spreads: dict[str, Floats]
+
+
+class Support(NamedTuple):
+    """What stands beside a number of a cell."""
+
+    q_stratum: str | None
+    g_stratum: str | None
+    stratum_order: int
+    n_query: int
+    n_id: int
+    n_pos_pairs: int | None
+    low_support: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """The rows of all cells, the rows of a query and its weights."""
+
+    cell: Ints
+    trial: Ints
+    weight: Floats  # of a row in the mean over queries, each the mean over its trials
+    macro: Floats  # of a row in the mean over people
+
+
+class Cells:
+    """All cells of one cut that hold a query with a positive."""
+
+    def __init__(self, expected: Expected, cut: Cut) -> None:
+        """Find the rows of every cell, their weights and the support of the cells."""
+        self.cut, self._expected = cut, expected
+        self._by_positive = bool(cut.g_levels)
+        rows, levels, found = self._by_level() if self._by_positive else self._by_query()
+        self._rows, self._found = rows, found
+        asked = cut.q_codes[rows].astype(np.int64) if cut.q_levels else np.zeros(len(rows), dtype=np.int64)
+        order, cell = np.unique(asked * max(1, len(cut.g_levels)) + levels, return_inverse=True)
+        self._sums, self.support = _weighed(expected, cut, order, cell.astype(np.int64), rows, found)
+
+    def __len__(self) -> int:
+        """Count the cells."""
+        return len(self.support)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Name the numbers that follow from ranks; which identities stood before a positive of a level does not."""
+        first = ("R1",) if self._by_positive and self._expected.rules.dedup else ("R1", "R5", "R10")
+        if self._expected.rules.depth is not None:
+            return (*first, *CHANCE)
+        return ("mAP", "mAP_trapz", "mINP", *first, *CHANCE, MACRO)
+
+    def scored(self, scores: Mapping[str, Floats], ranked: Ranked) -> "Means":
+        """Give every metric of every cell, from the scores of the queries and where its positives stand."""
+        if self._by_positive:
+            found = self._restricted(ranked)
+        else:
+            found = {name: values[self._rows] for name, values in scores.items()}
+        known = [name for name in self.metrics if name in found]
+        values = {name: self._mean(found[name]) * self._counted(name) for name in known}
+        if MACRO in self.metrics:
+            values[MACRO] = _summed(self._sums.cell, self._sums.macro * found["mAP"], len(self))
+        spreads = {name: self._spread(found[name]) for name in known}
+        return Means(values | self.chance.values, spreads | self.chance.spreads)
+
+    @cached_property
+    def chance(self) -> "Means":
+        """Give what a random order of the gallery is expected to score."""
+        wanted = self._found
+        others = (self._expected.seen - self._expected.positives)[self._rows]
+        total = wanted + others
+        harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, total.max(initial=0) + 1))])[total]
+        share = (wanted - 1) / np.maximum(total - 1, 1)
+        rows = dict(zip(CHANCE, ((harmonic + share * (total - harmonic)) / total, wanted / total), strict=True))
+        means = {name: self._mean(found) for name, found in rows.items()}
+        return Means(means, {name: self._spread(found) for name, found in rows.items()})
+
+    def _by_query(self) -> tuple[Ints, Ints, Ints]:
+        chosen = self._expected.valid & (self.cut.q_codes >= 0) if self.cut.q_levels else self._expected.valid
+        rows = np.flatnonzero(chosen)
+        return rows, np.zeros(len(rows), dtype=np.int64), self._expected.positives[rows]
+
+    def _by_level(self) -> tuple[Ints, Ints, Ints]:
+        """Group the positives by their level, then by the query; that is how `_restricted` sorts them."""
+        pairs, queries = self._expected.pairs, len(self._expected.listed.query)
+        asker = pairs.asker[pairs.shown]
+        level = self.cut.g_codes[pairs.row[pairs.shown]].astype(np.int64)
+        kept = level >= 0
+        if self.cut.q_levels:
+            kept &= self.cut.q_codes[asker] >= 0
+        groups, found = np.unique(level[kept] * queries + asker[kept], return_counts=True)
+        self._starts = np.cumsum(found) - found
+        self._place = np.arange(1, found.sum() + 1) - np.repeat(self._starts, found)
+        return groups % queries, groups // queries, found
+
+    def _restricted(self, ranked: Ranked) -> dict[str, Floats]:
+        """Score every query on the positives of one level; the others are as if they were not in the gallery."""
+        expected, absent = self._expected, len(self.cut.g_levels)
+        codes = self._g_codes[ranked.rows]
+        if self.cut.q_levels and not self._all_asked:
+            codes = np.where(self._asked, codes, absent)
+        order = np.argsort(codes, kind="stable")[: len(self._place)]
+        ranks = (ranked.ranks - expected.place)[order] + self._place
+        return scored(self._starts, self._found, self._place, ranks)
+
+    @cached_property
+    def _g_codes(self) -> NDArray[np.uint16]:
+        """Give the level of every gallery row; what is in none comes after all levels."""
+        codes, absent = self.cut.g_codes, len(self.cut.g_levels)
+        return np.where(codes < 0, absent, codes).astype(np.uint8 if absent < 256 else np.uint16)
+
+    @cached_property
+    def _asked(self) -> NDArray[np.bool_]:
+        return np.asarray(self.cut.q_codes[self._expected.owner] >= 0)
+
+    @cached_property
+    def _all_asked(self) -> bool:
+        return bool(self._asked.all())
+
+    def _mean(self, values: Floats) -> Floats:
+        return _summed(self._sums.cell, self._sums.weight * values, len(self))
+
+    def _counted(self, name: str) -> float:
+        """Give what queries without a positive make of the whole, where the protocol counts them as 0."""
+        if self.cut.kind != "all" or self._expected.rules.invalid != "count" or name == "mAP":
+            return 1.0
+        return self.support[0].n_query / len(self._expected.listed.people)
+
+    def _spread(self, values: Floats) -> Floats:
+        """Give the standard deviation over trials; NaN where there is one, or where a cell is empty in some."""
+        trials = len(self._expected.listed.trials)
+        if trials < 2:
+            return np.full(len(self), np.nan)
+        key, count = self._sums.cell * trials + self._sums.trial, len(self) * trials
+        sums, counts = np.bincount(key, values, count), np.bincount(key, minlength=count)
+        means = np.where(counts, sums / np.maximum(counts, 1), np.nan).reshape(len(self), trials)
+        return np.asarray(means.std(axis=1, ddof=1))
+
+
+def scored(starts: Ints, counts: Ints, place: Ints, ranks: Ints) -> dict[str, Floats]:
+    """Score queries that all have a positive; `place` counts the positives of each from 1."""
+    precision = place / ranks
+    before = (place - 1) / np.maximum(ranks - 1, 1)
+    before[ranks == 1] = 1
+    ap, early = np.add.reduceat(precision, starts) / counts, np.add.reduceat(before, starts) / counts
+    first, last = ranks[starts], ranks[starts + counts - 1]
+    hits = {f"R{k}": (first <= k).astype(np.float64) for k in RANKS}
+    return {"mAP": ap, "mAP_trapz": (ap + early) / 2, "mINP": counts / last, **hits}
+
+
+def _summed(cell: Ints, values: Floats, count: int) -> Floats:
+    return np.asarray(np.bincount(cell, values, count), dtype=np.float64)
+
+
+def cut(expected: Expected, kind: str, scheme_id: str, levels: Iterable[str]) -> Cells | str:
+    """Make the cut that is known by a scheme's name and hash, or say why it cannot be made of the lists."""
+    query, gallery = expected.listed.query.table, expected.listed.gallery.table
+    names = [part.partition("@")[0] for part in scheme_id.split("+")]
+    if unknown := [name for name in names if name not in strata.SCHEMES and name not in LISTS.names]:
+        return f"the lists have no column {unknown[0]!r}"
+    parts = [level.split(", ") for level in levels]
+    text = "+".join(_text(name, [one[place] for one in parts if place < len(one)]) for place, name in enumerate(names))
+    try:
+        made = cuts.parse(text, query, gallery, kind)  # type: ignore[arg-type]  # kept among those of the format
+    except UserError as error:
+        return str(error)
+    if (made.kind, made.scheme_id) != (kind, scheme_id):
+        return f"{text} is {made.scheme_id} ({made.kind}) here"
+    return Cells(expected, made)
+
+
+def _text(name: str, levels: list[str]) -> str:
+    """Write a scheme as a person asks for it; its edges stand in the names of its levels."""
+    if name in strata.SCHEMES:
+        return name
+    found = [_EDGE.match(level) for level in levels]
+    edges = {edge for match in found if match for edge in match.groups() if edge}
+    return f"{name}:{','.join(sorted(edges, key=_number))}" if edges and None not in found else name
+
+
+def _number(edge: str) -> float:
+    try:
+        return float(edge)
+    except ValueError:
+        return float("nan")
+
+
+def _weighed(
+    expected: Expected, cut: Cut, order: Ints, cell: Ints, rows: Ints, found: Ints
+) -> tuple[_Sums, list[Support]]:
+    """Weigh the rows of every cell, and count who is in it."""
+    listed = expected.listed
+    queries, people = len(listed.people), int(listed.people.max()) + 1
+    asked, row_of, times = np.unique(cell * queries + listed.asked[rows], return_inverse=True, return_counts=True)
+    owner, query = np.divmod(asked, queries)
+    n_query = np.bincount(owner, minlength=len(order))
+    persons, query_of, own = np.unique(owner * people + listed.people[query], return_inverse=True, return_counts=True)
+    n_id = np.bincount(persons // people, minlength=len(order))
+    share = 1 / times[row_of]
+    sums = _Sums(cell, listed.query.trial[rows], share / n_query[cell], share / own[query_of][row_of] / n_id[cell])
+    # A mean over trials may lie just between two whole numbers: it is summed query by query, as it was when stored.
+    parts = np.split(np.bincount(row_of, found, len(asked)) / times, np.cumsum(n_query)[:-1])
+    pairs = [round(float(np.sum(part))) for part in parts]
+    counts = zip(order.tolist(), n_query.tolist(), n_id.tolist(), pairs, strict=True)
+    return sums, [_support(cut, *of) for of in counts]
+
+
+def _support(cut: Cut, place: int, queries: int, people: int, pairs: int) -> Support:
+    asked, found = cuts.names(cut, *divmod(place, max(1, len(cut.g_levels))))
+    return Support(asked, found, place, queries, people, pairs, people < MIN_IDENTITIES)

@@ -1,0 +1,175 @@
+"""Who is ranked, who is tested against whom, and which places follow from the tests.
+
+A place is a claim: a row stands below the leader only where the paired test over five seeds says so. Rows that it does
+not separate from the leader share the first place.
+"""
+
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmark import differences
+from benchmark.differences import ALPHA, SEEDS
+from leaderboards import history
+from leaderboards.store import Row
+
+Group = tuple[str, str]  # lists_sha256, protocol_sha256: only runs of one group meet
+Place = tuple[str, str, str | None, str | None]  # cut, scheme, level of the queries, level of the positives
+Key = tuple[Place, str]  # a cell and its metric
+
+
+class Sorted(NamedTuple):
+    """The runs of a group: those that count, and the others, each with the reason."""
+
+    counted: list[Row]
+    others: list[tuple[Row, str]]
+
+
+class Task(NamedTuple):
+    """One test: whether a configuration is better than a rival by this metric in this cell."""
+
+    leader: str
+    rival: str
+    place: Place
+    metric: str
+
+
+class Tested(NamedTuple):
+    """What the tests of one table say."""
+
+    tests: int
+    beaten: frozenset[str]  # the leader of the order is better than they
+    untested: frozenset[str]  # by five seeds; nobody knows
+    bold: Mapping[Key, str]  # who is better than all others
+
+
+def groups(rows: Iterable[Row]) -> dict[Group, list[Row]]:
+    """Put runs of equal lists and equal protocol together."""
+    found: dict[Group, list[Row]] = {}
+    for row in rows:
+        found.setdefault((str(row.get("lists_sha256")), str(row.get("protocol_sha256"))), []).append(row)
+    return found
+
+
+def divided(rows: Sequence[Row]) -> Sorted:
+    """Divide a group's runs: what may be ranked, once a configuration and seed; who runs one again shows the first."""
+    counted, others = dict[tuple[str, int | None], Row](), list[tuple[Row, str]]()
+    measured: str | None = None
+    for row in sorted(rows, key=_age):
+        reason = history.unranked(row)
+        if not reason:
+            measured = measured or row.get("measures_sha256")
+            reason = _again(row, counted, measured)
+        if reason:
+            others.append((row, reason))
+        else:
+            counted[row["config_id"], row.get("seed")] = row
+    return Sorted(list(counted.values()), others)
+
+
+def configurations(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Put the seeds of a configuration together, in their order."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(str(row.get("config_id")), []).append(row)
+    return {config: sorted(own, key=lambda row: (_seed(row), _age(row))) for config, own in found.items()}
+
+
+def leader(values: Mapping[str, float]) -> str | None:
+    """Find the highest value; of equal ones the same every time."""
+    return min(values, key=lambda config: (-values[config], config)) if values else None
+
+
+def testable(rows: Mapping[str, Sequence[Row]], one: str, other: str) -> bool:
+    """Say whether two configurations have five seeds in common."""
+    seeds = [{row.get("seed") for row in rows[config]} for config in (one, other)]
+    return len(seeds[0] & seeds[1]) >= SEEDS
+
+
+def tested(
+    values: Mapping[Key, Mapping[str, float]],
+    order: Mapping[str, float],
+    key: Key,
+    against: Callable[[str], Mapping[Task, Row]],
+) -> Tested:
+    """Test the leader of every column against all others, and in the cell `key` the leader of the order.
+
+    `against` gives the tests of a leader against all whom it can be tested against. All tests of a metric are corrected
+    together. Under 30 identities there is no test.
+    """
+    first = leader(order)
+    pairs = {(leader(own), one, other) for one, own in values.items() for other in own if other != leader(own)}
+    pairs |= {(first, key, other) for other in order if other != first}
+    tasks = [Task(str(one), other, *where) for one, where, other in sorted(pairs, key=repr)]
+    found = {task: row for task in tasks if (row := against(task.leader).get(task)) and not math.isnan(_larger(row))}
+    better = claims(found)
+    asked = {other: Task(str(first), other, *key) for other in order if other != first}
+    bold = {one: str(leader(own)) for one, own in values.items() if _ahead_of_all(one, own, better)}
+    return Tested(
+        tests=len(found),
+        beaten=frozenset(other for other, task in asked.items() if better.get(task)),
+        untested=frozenset(other for other, task in asked.items() if task not in found),
+        bold=bold,
+    )
+
+
+def claims(tests: Mapping[Task, Row]) -> dict[Task, bool]:
+    """Say of each test whether the leader is better, after Holm's correction for all tests of its metric.
+
+    The larger p counts: the one that draws seeds too, and the one that supposes no distribution.
+    """
+    made = dict.fromkeys(tests, False)
+    for metric in {task.metric for task in tests}:
+        own = [task for task in tests if task.metric == metric]
+        corrected = differences.holm(np.array([_larger(tests[task]) for task in own]))
+        made |= {task: _better(tests[task], float(p)) for task, p in zip(own, corrected, strict=True)}
+    return made
+
+
+def places(values: Mapping[str, float], beaten: Collection[str]) -> dict[str, str]:
+    """Give every configuration its place by value: 1 is shared by all that the leader is not shown to be better than.
+
+    Who is beaten has the number of those above it plus one.
+    """
+    order = sorted(values, key=lambda config: (-values[config], config))
+    first = [config for config in order if config not in beaten]
+    shared = "=1" if len(first) > 1 else "1"
+    above = {config: sum(values[other] > values[config] for other in order) for config in order}
+    return {config: shared if config in first else str(above[config] + 1) for config in order}
+
+
+def _ahead_of_all(key: Key, values: Mapping[str, float], better: Mapping[Task, bool]) -> bool:
+    first = leader(values)
+    others = [config for config in values if config != first]
+    return bool(others) and all(better.get(Task(str(first), other, *key)) for other in others)
+
+
+def _again(row: Row, counted: Mapping[tuple[str, int | None], Row], measured: str | None) -> str:
+    if row.get("measures_sha256") not in (None, measured):
+        return "its lists were measured otherwise than those of the others"
+    if (row["config_id"], row.get("seed")) not in counted:
+        return ""
+    seed = "the run without a seed" if row.get("seed") is None else f"seed {row['seed']}"
+    return f"{seed} was run again; the first counts"
+
+
+def _age(row: Row) -> tuple[str, str]:
+    return str(row.get("started_at") or ""), str(row["run_id"])
+
+
+def _seed(row: Row) -> int:
+    return -1 if row.get("seed") is None else int(row["seed"])
+
+
+def _larger(test: Row) -> float:
+    known = [test.get(name) for name in ("p", "p_flip")]
+    return max((math.nan if p is None else float(p) for p in known), key=lambda p: math.inf if math.isnan(p) else p)
+
+
+def _better(test: Row, p: float) -> bool:
+    """Apply the rule of `differences.claim`: five seeds of one sign, an interval without 0, and p after Holm."""
+    low = test.get("ci_lo")
+    enough = test["seeds"] >= SEEDS and test["same_sign"] and p <= ALPHA
+    return bool(enough and low is not None and low > 0)
