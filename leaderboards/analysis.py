@@ -5,22 +5,18 @@ another version of what is computed makes new rows; the old ones are not looked 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 
-from benchmark import compare, cuts, differences, statistics, strata_rows
+from benchmark import compare, cuts, differences, statistics
 from benchmark.compare import Line, Scored
 from benchmark.errors import UserError
-from benchmark.scorecard import Cell
 from benchmark.sides import Seed
-from benchmark.statistics import Floats, Ints
 from benchmark.strata_rows import MACRO, How
-from leaderboards import derived, history
+from leaderboards import averages, derived, history
 from leaderboards import group as groups
-from leaderboards.group import ALL, Group, Row, Run, Unit
+from leaderboards.group import ALL, Group, Row, Unit
 from leaderboards.store import Board
 
 # Raised when the same runs would give other numbers: what was computed before is then computed again.
@@ -28,8 +24,6 @@ MEANS_VERSION = PAIRS_VERSION = 1
 
 # What is compared: every mean over queries, and that over identities.
 TESTED = ("mAP", "R1", "mINP", "R5", "R10", "mAP_trapz", MACRO)
-
-_Place = tuple[Any, ...]
 
 
 class _Mean(NamedTuple):
@@ -153,78 +147,15 @@ def _means(group: Group, task: _Mean, how: How, common: dict[str, Any]) -> pa.Ta
     rows = list(group.runs[task.config_id].values())
     units = dict.fromkeys((ALL, *task.units))  # the whole comes first, and all that follows is told by it
     runs = [group.scored(row, units) for row in rows]
-    made = _stratified(runs[0], _averaged(runs), how)
-    spreads = _spreads(runs) if len(runs) > 1 else {}
+    made, spreads = averages.table(runs, how), averages.spreads(runs)
     allowed = groups.metrics(rows)
     kept = []
     for row in derived.of_units(made, task.units).to_pylist():
         # How alike the queries of a person are is a fact of a run, not of an average of runs.
         if row["metric"] != "icc" and (allowed is None or row["metric"] in (*allowed, "chance_R1")):
-            kept.append(dict.fromkeys(history.MEANS.names) | row | spreads.get(_cell(row), {}))
+            kept.append(dict.fromkeys(history.MEANS.names) | row | spreads.get(averages.place(row), {}))
     shared = common | {"config_id": task.config_id, "run_ids": _run_ids(rows), "seeds": len(rows)}
     return _filled("means", kept, shared)
-
-
-def _stratified(run: Run, cells: Sequence[Cell], how: How) -> pa.Table:
-    return strata_rows.table(run.trials, cells, run.known, run.rules, "", how)[0].drop_columns(["run_id", "trial"])
-
-
-def _averaged(runs: Sequence[Run]) -> list[Cell]:
-    """Give the cells of the first run with the mean over all runs for every query."""
-    orders = [_order(runs[0], run) for run in runs]
-    found = [{compare.place_of(cell): cell for cell in run.cells} for run in runs]
-    for run, own in zip(runs, found, strict=True):
-        if own.keys() != found[0].keys():
-            raise _at_odds(run, runs[0])
-    return [_mean(runs, orders, [own[place] for own in found]) for place in found[0]]
-
-
-def _mean(runs: Sequence[Run], orders: Sequence[Ints], cells: Sequence[Cell]) -> Cell:
-    names = [name for name in cells[0].values if all(name in cell.values for cell in cells)]
-    values = {name: list[Floats]() for name in names}
-    for run, order, cell in zip(runs, orders, cells, strict=True):
-        if not np.array_equal(np.sort(order[cell.queries]), cells[0].queries):
-            raise _at_odds(run, runs[0])
-        moved = np.argsort(order[cell.queries])
-        for name in names:
-            values[name].append(cell.values[name][moved])
-    return replace(cells[0], values={name: np.mean(own, axis=0) for name, own in values.items()})
-
-
-def _order(first: Run, run: Run) -> Ints:
-    """Give the position in the first run of every query: equal lists may stand in another order."""
-    if run.known.image_ids == first.known.image_ids:
-        return np.arange(len(first.known))
-    place = {name: number for number, name in enumerate(first.known.image_ids)}
-    return np.array([place[name] for name in run.known.image_ids], dtype=np.int64)
-
-
-def _at_odds(run: Run, first: Run) -> UserError:
-    return UserError(
-        f"{run.path}: its levels hold other queries than those of {first.path}, though their lists are equal; "
-        "`luxreid board check` says more"
-    )
-
-
-def _spreads(runs: Sequence[Run]) -> dict[_Place, dict[str, float | None]]:
-    """Give the spread over seeds of every number; of the worst level it is that of the level."""
-    found: dict[_Place, list[Row]] = {}
-    for run in runs:
-        for row in _stratified(run, run.cells, How(0, 0)).to_pylist():
-            found.setdefault(_cell(row), []).append(row)
-    made = {place: _spread(rows) for place, rows in found.items() if len(rows) == len(runs)}
-    worst = {("worst", *place[1:]): spread for place, spread in made.items() if place[0] in ("query", "pos")}
-    return made | worst
-
-
-def _spread(rows: Sequence[Row]) -> dict[str, float | None]:
-    trials = [row["sd_trials"] for row in rows if row["sd_trials"] is not None]
-    sd = statistics.sd(np.array([row["value"] for row in rows]))
-    return {"sd_seeds": sd, "sd_trials": float(np.mean(trials)) if trials else None}
-
-
-def _cell(row: Row) -> _Place:
-    return tuple(row[name] for name in ("cut", "scheme_id", "q_stratum", "g_stratum", "metric"))
 
 
 class _Leader:

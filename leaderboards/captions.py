@@ -13,6 +13,10 @@ from leaderboards.ranking import Tested
 if TYPE_CHECKING:
     from leaderboards.tables import Column, Table
 
+PAPERS = (
+    "Numbers of papers have no place, no interval and no test; where the AP rule is not discrete, or not known, their "
+    "mAP is not measured as ours is."
+)
 WORLD = "A procedural world: this is evidence about code and synthesiser, and says nothing about real night."
 
 _MEANING = {

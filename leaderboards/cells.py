@@ -195,22 +195,31 @@ def _summed(cell: Ints, values: Floats, count: int) -> Floats:
 def cut(expected: Expected, kind: str, scheme_id: str, levels: Iterable[str]) -> Cells | str:
     """Make the cut that is known by a scheme's name and hash, or say why it cannot be made of the lists."""
     query, gallery = expected.listed.query.table, expected.listed.gallery.table
-    names = [part.partition("@")[0] for part in scheme_id.split("+")]
-    if unknown := [name for name in names if name not in strata.SCHEMES and name not in LISTS.names]:
+    unknown = [name for name in _names(scheme_id) if name not in strata.SCHEMES and name not in LISTS.names]
+    if unknown:
         return f"the lists have no column {unknown[0]!r}"
-    parts = [level.split(", ") for level in levels]
-    text = "+".join(_text(name, [one[place] for one in parts if place < len(one)]) for place, name in enumerate(names))
+    asked = text(scheme_id, levels)
     try:
-        made = cuts.parse(text, query, gallery, kind)  # type: ignore[arg-type]  # kept among those of the format
+        made = cuts.parse(asked, query, gallery, kind)  # type: ignore[arg-type]  # kept among those of the format
     except UserError as error:
         return str(error)
     if (made.kind, made.scheme_id) != (kind, scheme_id):
-        return f"{text} is {made.scheme_id} ({made.kind}) here"
+        return f"{asked} is {made.scheme_id} ({made.kind}) here"
     return Cells(expected, made)
 
 
+def text(scheme_id: str, levels: Iterable[str]) -> str:
+    """Write schemes as a person asks for them; edges stand in the names of the levels."""
+    parts = [level.split(", ") for level in levels]
+    columns = enumerate(_names(scheme_id))
+    return "+".join(_text(name, [one[place] for one in parts if place < len(one)]) for place, name in columns)
+
+
+def _names(scheme_id: str) -> list[str]:
+    return [part.partition("@")[0] for part in scheme_id.split("+")]
+
+
 def _text(name: str, levels: list[str]) -> str:
-    """Write a scheme as a person asks for it; its edges stand in the names of its levels."""
     if name in strata.SCHEMES:
         return name
     found = [_EDGE.match(level) for level in levels]

@@ -15,8 +15,9 @@ from benchmark.errors import UserError
 from benchmark.progress import track
 from benchmark.results import Bundle
 from benchmark.schemas import TABLES
-from leaderboards import check_derived, check_releases, check_rows, entry, history, intervals, recount, store
+from leaderboards import check_derived, check_rows, entry, history, intervals, recount, store
 from leaderboards.check_derived import Values
+from leaderboards.check_releases import Releases
 from leaderboards.quarantine import quarantine
 from leaderboards.recount import Shared
 from leaderboards.store import Board, Row
@@ -54,7 +55,7 @@ class Report:
 
     def add(self, path: Path, problems: Iterable[str]) -> None:
         """Add what is wrong with a file; of very much the first."""
-        found = [what.removeprefix(f"{path}: ") for what in problems]
+        found = [" ".join(what.removeprefix(f"{path}: ").split()) for what in problems]
         more = [f"and {len(found) - SHOWN:,} more"] if len(found) > SHOWN else []
         self.problems += [Problem(path, what) for what in found[:SHOWN] + more]
 
@@ -67,8 +68,13 @@ class _Visit:
     deep: bool
     report: Report = field(default_factory=Report)
     rows: dict[str, Row] = field(default_factory=dict)  # of a file of runs
+    present: dict[str, set[str]] = field(default_factory=dict)  # the files of a kind
     hashes: dict[str, str] = field(default_factory=dict)  # of a file under results/
     values: Values = field(default_factory=Values)
+
+    def __post_init__(self) -> None:
+        """Read the releases first: the rows of each file are compared with theirs."""
+        self.releases = Releases(self.board)
 
     def read(self, kind: str, name: str) -> pa.Table | None:
         """Read a file; where it is broken, say so and give nothing."""
@@ -80,10 +86,12 @@ class _Visit:
             if name[-store.DIGITS :] != store.named(sha256):
                 raise UserError("its bytes are not those it is named by; it was changed or cut")
             self.report.counts["file"] += 1
-            return store.decoded(data, kind, str(path))
+            table = store.decoded(data, kind, str(path))
         except UserError as error:
             self.report.add(path, [str(error)])
             return None
+        self.releases.compare(kind, name, table)
+        return table
 
 
 def check(board: Board, deep: bool = False) -> Report:
@@ -96,7 +104,9 @@ def check(board: Board, deep: bool = False) -> Report:
     _unused(visit)
     _marks(visit)
     _blobs(visit)
-    for path, found in check_releases.problems(board, visit.hashes):
+    for path, what in visit.releases.gone(visit.hashes):
+        visit.report.add(path, [what])
+    for path, found in visit.releases.problems.items():
         visit.report.add(path, found)
     for path, found, notes in check_derived.problems(board, visit.values, deep):
         visit.report.add(path, found)
@@ -123,12 +133,12 @@ def _read_rows(visit: _Visit) -> None:
 def _rows(visit: _Visit) -> None:
     """Look at every row by itself, at what it names, and at rows of one run."""
     board, report = visit.board, visit.report
-    present = {kind: set(store.names(board, kind)) for kind in TABLES}
+    visit.present = {kind: set(store.names(board, kind)) for kind in TABLES}
     blobs = set(store.blobs(board))
     states = dict[tuple[str, str], tuple[str, Row]]()
     for name, row in visit.rows.items():
         path = board.path("runs", name)
-        report.add(path, [*_misnamed(name, row), *check_rows.problems(row), *_missing(row, present, blobs)])
+        report.add(path, [*_misnamed(name, row), *check_rows.problems(row), *_missing(row, visit.present, blobs)])
         report.said.update(check_rows.notes(row))
         other, known = states.setdefault((row["run_id"], row["status"]), (name, row))
         if known != row:
@@ -174,7 +184,7 @@ def _tables(visit: _Visit) -> None:
 def _lists(visit: _Visit, file: str, names: list[str]) -> "tuple[pa.Table, Shared] | None":
     """Read lists and hold what their runs say of them against them."""
     board = visit.board
-    table = visit.read("lists", file) if board.path("lists", file).exists() else None
+    table = visit.read("lists", file) if file in visit.present["lists"] else None
     if table is None:
         return None
     own = {"lists_sha256": lists.hash_table(table), "measures_sha256": entry.measures(table)}
@@ -196,7 +206,7 @@ def _run(visit: _Visit, row: Row, shared: "tuple[pa.Table, Shared] | None") -> I
     """Compute a run again; its files are read whether it can be or not."""
     tables = dict[str, pa.Table]()
     for kind, file in store.files(row).items():
-        if kind == "lists" or not visit.board.path(kind, file).exists():
+        if kind == "lists" or file not in visit.present[kind]:
             continue
         table = visit.read(kind, file)
         if table is None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
@@ -22,6 +23,11 @@ WORDS = {
 }
 _NEEDED = ("schema_version", "status", "provenance")
 _COUNTS = ("n_query_total", "n_query_valid", "n_query_tied", "n_nonfinite_q", "n_nonfinite_g", "n_gallery", "n_id")
+_HASHES = (
+    *("lists_sha256", "lists_file_sha256", "queries_sha256", "strata_sha256", "measures_sha256", "protocol_sha256"),
+    *("config_id", "ckpt_sha256", "log_sha256", "features_sha256", "submission_sha256"),
+)
+_HEX = re.compile(r"[0-9a-f]{64}")
 
 # What a protocol decides, and a record repeats.
 _DECIDED = ("junk_rule", "cmc_kind", "rank_by", "invalid_query_policy", "n_trials")
@@ -35,6 +41,9 @@ def problems(row: Row) -> Iterator[str]:
     for name in (*SCORES, *_COUNTS):
         if row[name] is not None and not 0 <= row[name] <= (1 if name in SCORES else math.inf):
             yield f"{name} is {row[name]}, must {'lie between 0 and 1' if name in SCORES else 'be 0 or more'}"
+    for name in _HASHES:
+        if row[name] is not None and not _HEX.fullmatch(row[name]):
+            yield f"{name} is {row[name][:80]!r}, must be 64 hexadecimal digits"
     if row["config_json"] is not None and not _is_object(row["config_json"]):
         yield "config_json is no JSON object"
     if row["status"] == "ok":

@@ -45,10 +45,10 @@ def compact(board: Board, now: datetime.datetime | None = None) -> Path:
     last = _newest(board)
     known = _files(last) if last else {}
     names = {kind: store.names(board, kind) for kind in _KINDS}
-    tables = {kind: _sorted(store.load_named(board, kind, only=names[kind]).table) for kind in store.COMPACTED}
     files = dict(_hashes(board, names, known))
     if last and files == known and _whole(board, last):
         return last
+    tables = {kind: _sorted(store.load_named(board, kind, only=names[kind]).table) for kind in store.COMPACTED}
     data = {f"{kind}.parquet": store.encoded(kind, table) for kind, table in tables.items()}
     rows = {f"{kind}.parquet": len(table) for kind, table in tables.items()}
     facts = {name: {"sha256": durable.sha256(content), "rows": rows[name]} for name, content in data.items()}

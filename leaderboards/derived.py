@@ -21,6 +21,7 @@ SLOPES = "stops"  # the scheme_id of slopes in strata/1
 CHUNK = 8  # configurations a file: a kill costs some seconds of work
 
 KEY = "key"  # the column that names the runs of a row, while rows are looked for
+_GROUP = ("lists_sha256", "protocol_sha256", "measures_sha256", "analysis")
 _CELL = ("cut", "scheme_id", "scheme_sha256", "q_stratum", "g_stratum", "metric")
 _OWNERS = {"means": (("config_id",), ("run_ids",)), "pairs": (("config_a", "config_b"), ("run_ids_a", "run_ids_b"))}
 
@@ -36,7 +37,7 @@ def known(board: Board, kind: str, group: Mapping[str, str | None], configs: Seq
     all_kept = reduce(pc.and_, kept)
     if not pc.all(all_kept, min_count=0).as_py():  # else nothing is copied: a board's one group may have many rows
         table = table.filter(all_kept)
-    return once(table.append_column(KEY, keys(table, kind)))
+    return once(table.append_column(KEY, keys(table, kind)), (KEY, *_CELL))
 
 
 @lru_cache(maxsize=2)
@@ -96,10 +97,10 @@ def _families(units: Sequence[Unit]) -> list[str]:
     return named + [f"slope {SLOPES}", f"within {strata.scheme('exposure').id}"] * (ALL in units)
 
 
-def once(table: pa.Table) -> pa.Table:
-    """Leave out rows that are there already: two processes may compute the same."""
+def once(table: pa.Table, names: Sequence[str]) -> pa.Table:
+    """Leave out rows that agree in these columns with an earlier one: two processes may compute the same."""
     codes = np.zeros(len(table), dtype=np.int64)
-    for name in (KEY, *_CELL):
+    for name in names:
         column = table[name].combine_chunks().dictionary_encode(null_encoding="encode")
         mixed = codes * len(column.dictionary) + column.indices.to_numpy(zero_copy_only=False)
         # Numbered anew after every column, so that products never grow beyond 64 bits.
@@ -135,8 +136,8 @@ def merge(board: Board, kind: str) -> None:
     loaded = store.load(board, kind, only=names)
     if loaded.problems:  # `check` looks into it
         return
-    table = once(loaded.table.append_column(KEY, keys(loaded.table, kind))).drop_columns([KEY])
-    data = store.encoded(kind, table)
+    named = loaded.table.append_column(KEY, keys(loaded.table, kind))
+    data = store.encoded(kind, once(named, (KEY, *_GROUP, *_CELL)).drop_columns([KEY]))
     with contextlib.suppress(UserError, OSError):
         new = store.publish(board, kind, data)
         for name in names:

@@ -43,7 +43,7 @@ class Gathered:
 def gathered(board: Board, protocols: Collection[str] = (), lists: Collection[str] = ()) -> list[Gathered]:
     """Gather the runs of a board by their groups, those of the protocols and lists that are asked for."""
     rows = store.runs(board).rows
-    groups = [(key, own) for key, own in ranking.groups(rows).items() if _asked(own, key, protocols, lists)]
+    groups = [(key, own) for key, own in _homed(rows).items() if _asked(own, key, protocols, lists)]
     if rows and not groups:
         known = sorted({f"{row.get('protocol_id')} on lists {str(row.get('lists_sha256'))[:8]}" for row in rows})
         raise UserError(f"{board.root}: no run is by such a protocol on such lists; there are: {'; '.join(known)}")
@@ -52,13 +52,31 @@ def gathered(board: Board, protocols: Collection[str] = (), lists: Collection[st
 
 
 def cut(board: Board, group: Gathered, text: str, kind: Kind = "query") -> Cut:
-    """Cut a group's lists as is asked for; what divides nothing there is a mistake."""
+    """Cut a group's lists as is asked for."""
     table = store.read(board, "lists", store.files(group.first)["lists"])
     query, gallery = (table.filter(pc.equal(table["role"], role)) for role in ("query", "gallery"))
-    made = cuts.parse(text, query, gallery, kind)
-    if reason := cuts.idle(made):
-        raise UserError(reason)
-    return made
+    return cuts.parse(text, query, gallery, kind)
+
+
+def _homed(rows: Sequence[Row]) -> dict[ranking.Group, list[Row]]:
+    """Group runs; one that met no lists before it ended stands with its configuration, or its set and protocol."""
+    groups = ranking.groups(row for row in rows if row.get("lists_sha256"))
+    homes: dict[object, set[ranking.Group]] = {}
+    for key, own in groups.items():
+        for row in own:
+            for name in _homes(row):
+                homes.setdefault(name, set()).add(key)
+    for row in rows:
+        if not row.get("lists_sha256"):
+            found = [homes[name] for name in _homes(row) if len(homes.get(name, ())) == 1]
+            groups.setdefault(next(iter(found[0])) if found else (UNKNOWN, UNKNOWN), []).append(row)
+    return groups
+
+
+def _homes(row: Row) -> list[tuple[str, ...]]:
+    """Name what only runs of one group share; a configuration's hash holds its lists."""
+    names = (("config_id",), ("eval_set", "protocol_id"))
+    return [tuple(str(row[name]) for name in keys) for keys in names if all(row.get(name) for name in keys)]
 
 
 def _asked(rows: Sequence[Row], key: ranking.Group, protocols: Collection[str], lists: Collection[str]) -> bool:

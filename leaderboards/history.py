@@ -150,7 +150,7 @@ def unranked(row: Mapping[str, Any]) -> str:
 def _ended(row: Mapping[str, Any]) -> str:
     if row.get("status") == "ok":
         return ""
-    more = row.get("reason_code") or row.get("error_class")
+    more = row.get("reason_code") or row.get("error_class") or row.get("notes")
     return f"{row.get('status')} ({more})" if more else str(row.get("status"))
 
 

@@ -136,7 +136,9 @@ def _visible(expected: Expected) -> Mask:
 
 def _scenes(expected: Expected) -> Ints:
     """Give every query the number of its scene; -1: in none."""
-    codes = expected.listed.query.table["scene"].combine_chunks().dictionary_encode().indices
+    names = expected.listed.query.table["scene"].combine_chunks()
+    numbers = pc.fill_null(names.dictionary_encode().indices, -1).to_numpy(zero_copy_only=False)
+    nameless = pc.fill_null(pc.equal(names, ""), True).to_numpy(zero_copy_only=False)
     found = np.full(len(expected.listed.people), -1, dtype=np.int64)
-    found[expected.listed.asked] = pc.fill_null(codes, -1).to_numpy(zero_copy_only=False)
+    found[expected.listed.asked] = np.where(nameless, -1, numbers)
     return found

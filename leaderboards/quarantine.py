@@ -1,4 +1,4 @@
-"""Setting aside what a check found broken: the row first, so that nobody reads a run without its files; never deleting."""
+"""Setting aside what a check found broken: rows before their files, so that no run is read without them."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,7 +19,9 @@ def quarantine(board: Board, report: "Report") -> list[Path]:
     for problem in report.problems:
         reasons.setdefault(problem.path, []).append(problem.what)
     rows = _rows(board)
-    lost = {path: row for path, row in rows.items() if path in reasons or any(one in reasons for one in _named(board, row))}
+    lost = {
+        path: row for path, row in rows.items() if path in reasons or any(one in reasons for one in _named(board, row))
+    }
     kept = {one for path, row in rows.items() if path not in lost for one in _named(board, row)}
     for path, row in lost.items():
         broken = [f"{one.relative_to(board.root)}: {why}" for one in _named(board, row) for why in reasons.get(one, ())]
@@ -61,6 +63,7 @@ def _movable(board: Board, paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
         inside = path.relative_to(board.root).parts
         whole = board.root.joinpath(*inside[:2]) if inside and inside[0] == "compact" else path
-        if len(inside) > 1 and whole not in moved and whole.exists():
+        # A row may name anything: nothing outside the board is moved.
+        if len(inside) > 1 and ".." not in inside and whole not in moved and whole.exists():
             moved.add(whole)
             yield whole

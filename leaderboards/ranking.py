@@ -99,14 +99,12 @@ def tested(
     `against` gives the tests of a leader against all whom it can be tested against. All tests of a metric are corrected
     together. Under 30 identities there is no test.
     """
-    first = leader(order)
-    pairs = {(leader(own), one, other) for one, own in values.items() for other in own if other != leader(own)}
-    pairs |= {(first, key, other) for other in order if other != first}
-    tasks = [Task(str(one), other, *where) for one, where, other in sorted(pairs, key=repr)]
+    columns = {one: _tasks(own, one) for one, own in values.items()}
+    asked = {task.rival: task for task in _tasks(order, key)}
+    tasks = dict.fromkeys(task for own in (*columns.values(), asked.values()) for task in own)
     found = {task: row for task in tasks if (row := against(task.leader).get(task)) and not math.isnan(_larger(row))}
     better = claims(found)
-    asked = {other: Task(str(first), other, *key) for other in order if other != first}
-    bold = {one: str(leader(own)) for one, own in values.items() if _ahead_of_all(one, own, better)}
+    bold = {one: own[0].leader for one, own in columns.items() if own and all(better.get(task) for task in own)}
     return Tested(
         tests=len(found),
         beaten=frozenset(other for other, task in asked.items() if better.get(task)),
@@ -136,14 +134,14 @@ def places(values: Mapping[str, float], beaten: Collection[str]) -> dict[str, st
     order = sorted(values, key=lambda config: (-values[config], config))
     first = [config for config in order if config not in beaten]
     shared = "=1" if len(first) > 1 else "1"
-    above = {config: sum(values[other] > values[config] for other in order) for config in order}
-    return {config: shared if config in first else str(above[config] + 1) for config in order}
+    above = {value: place for place, value in reversed(list(enumerate(values[config] for config in order)))}
+    return {config: shared if config in first else str(above[values[config]] + 1) for config in order}
 
 
-def _ahead_of_all(key: Key, values: Mapping[str, float], better: Mapping[Task, bool]) -> bool:
+def _tasks(values: Mapping[str, float], key: Key) -> list[Task]:
+    """Set the leader of some values against all others."""
     first = leader(values)
-    others = [config for config in values if config != first]
-    return bool(others) and all(better.get(Task(str(first), other, *key)) for other in others)
+    return [Task(str(first), other, *key) for other in values if other != first]
 
 
 def _again(row: Row, counted: Mapping[tuple[str, int | None], Row], measured: str | None) -> str:

@@ -208,22 +208,31 @@ def _named(
         raise UserError(f"{path}: {gallery.null_count:,} images in lists are null")
     both = [_encoded(column, name, path) for column, name in ((query, "query"), (gallery, "gallery"))]
     known = [one.dictionary.to_pylist() for one in both]
+    if any(None in own for own in known):
+        raise UserError(f"{path}: an image is null")
     names = sorted(set().union(*known))
     place = {name: number for number, name in enumerate(names)}
     query_codes, items = (
         np.array([place[name] for name in own], np.int32)[one.indices.to_numpy(zero_copy_only=False)]
         for one, own in zip(both, known, strict=True)
     )
-    return RankLists(names, query_codes, trial, starts, items)
+    used = np.zeros(len(names), dtype=bool)  # a dictionary may hold what no row does
+    used[query_codes] = used[items] = True
+    fewer = (np.cumsum(used) - 1).astype(np.int32)
+    kept = [name for name, one in zip(names, used, strict=True) if one]
+    return RankLists(kept, fewer[query_codes], trial, starts, fewer[items])
 
 
 def _encoded(column: pa.ChunkedArray, name: str, path: Path) -> pa.DictionaryArray:
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    """Give texts as numbers and a dictionary, as which they are read: spelled out they may not fit into memory."""
+    encoded = pa.types.is_dictionary(column.type)
+    kind = column.type.value_type if encoded else column.type
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
         raise UserError(f"{path}: {name} is {kind}, must be text: image_ids")
-    texts = pa.string() if pa.types.is_string_view(kind) else kind
-    found = column.cast(texts) if kind != texts or pa.types.is_dictionary(column.type) else column
-    return pc.dictionary_encode(found).unify_dictionaries().combine_chunks()
+    if not encoded:
+        column = pc.dictionary_encode(column.cast(pa.string()) if pa.types.is_string_view(kind) else column)
+    found = column.unify_dictionaries().combine_chunks()
+    return found.chunk(0) if isinstance(found, pa.ChunkedArray) else found
 
 
 def _trials(table: pa.Table, path: Path) -> NDArray[np.int16]:
@@ -252,14 +261,15 @@ def _checked(lists: RankLists, path: Path) -> RankLists:
     _, first, count = np.unique(askers, return_index=True, return_counts=True)
     if (count > 1).any():
         raise UserError(f"{path}: {lists.called(int(first[count > 1][0]))} has {count.max()} lists")
-    owner = np.repeat(np.arange(len(lists.query)), lists.lengths)
     if (lists.lengths == 0).any():
         raise UserError(f"{path}: {lists.called(int(np.argmin(lists.lengths)))}: its list is empty")
-    pairs = np.sort(owner * len(lists.names) + lists.items)
-    twice = np.flatnonzero(pairs[1:] == pairs[:-1])
-    if len(twice):
-        place, name = divmod(int(pairs[twice[0]]), len(lists.names))
-        raise UserError(f"{path}: {lists.called(place)}: its list names {lists.names[name]!r} twice")
+    last = np.empty(len(lists.names), dtype=np.int64)  # where a name stood last in the list at hand
+    for place in range(len(lists.query)):
+        items = lists.items[lists.starts[place] : lists.starts[place + 1]]
+        last[items] = np.arange(len(items))
+        twice = np.flatnonzero(last[items] != np.arange(len(items)))
+        if len(twice):
+            raise UserError(f"{path}: {lists.called(place)}: its list names {lists.names[items[twice[0]]]!r} twice")
     return lists
 
 
@@ -276,9 +286,14 @@ def _csv(path: Path) -> pa.Table:
 
 def _parquet(path: Path) -> pa.Table:
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with pq.ParquetFile(path) as file:
             features.require_once(file.schema_arrow.names, f"{path}: columns")
-            table = file.read()
+            leaves = [file.schema.column(place) for place in range(len(file.schema.names))]
+            texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+        with pq.ParquetFile(path, read_dictionary=texts, page_checksum_verification=True) as file:
+            # A group at a time: a table of all of them would hold its texts spelled out, and may be too long for one.
+            parts = [file.read_row_group(number) for number in range(file.num_row_groups)]
+            table = pa.concat_tables([file.schema_arrow.empty_table(), *parts], promote_options="permissive")
         table.validate(full=True)  # a flipped byte may leave texts that are no UTF-8
     except OSError as error:
         raise UserError(f"{path}: cannot read: {error.strerror or str(error).splitlines()[0]}") from None

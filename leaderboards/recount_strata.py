@@ -50,6 +50,7 @@ class Layout:
     rows: pa.Table
     parts: tuple[Cells, ...]
     lines: list[Line]
+    places: dict[Key, int]
     place: Ints  # of a row; -1: it cannot be computed
     absent: list[int]  # places that have no row
     problems: tuple[str, ...]
@@ -144,9 +145,8 @@ def _layout(strata: Strata, rows: pa.Table) -> Layout:
     # Of a truncated list, what is known may have no row.
     least = (*_FIRSTS, *CHANCE) if strata.expected.rules.depth is not None else ()
     absent = [one for one, line in enumerate(lines) if one not in met and line.key[-1] not in least]
-    return Layout(
-        rows, parts, lines, np.array(place, dtype=np.int64), absent, tuple(problems), tuple(dict.fromkeys(notes))
-    )
+    whole = np.array(place, dtype=np.int64)
+    return Layout(rows, parts, lines, places, whole, absent, tuple(problems), tuple(dict.fromkeys(notes)))
 
 
 def _parts(strata: Strata, rows: Sequence[Row], notes: list[str]) -> tuple[tuple[Cells, ...], set[tuple[str, str]]]:

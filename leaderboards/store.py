@@ -118,7 +118,9 @@ def encoded(kind: str, table: pa.Table) -> bytes:
     """Encode rows of a kind; a single row, which is all footer, without what only helps long columns."""
     known = history.kind(kind)
     table = history.upcast(table.replace_schema_metadata({"luxreid.schema": known.schema_id}), known, kind)
-    table = table.replace_schema_metadata({"luxreid.schema": known.schema_id})
+    # Readers of Parquet call the items of a list as they like; by their names here equal rows have equal bytes.
+    named = [known.schema.field(one.name) if one.name in known.schema.names else one for one in table.schema]
+    table = table.cast(pa.schema(named, {"luxreid.schema": known.schema_id}))
     if len(table) > 1:
         return results.encoded(table)
     buffer = io.BytesIO()
@@ -209,7 +211,7 @@ def load_named(
 
 
 def runs(board: Board, columns: Sequence[str] | None = None) -> Runs:
-    """Give one row a run with its marks folded in: what was flagged, superseded, verified since."""
+    """Give one row a run, by run_id, with its marks folded in: what was flagged, superseded, verified since."""
     wanted = None if columns is None else sorted({*columns, *_NEEDED})
     loaded, marks = load_named(board, "runs", wanted), load(board, "marks")
     problems = [*loaded.problems, *marks.problems]
@@ -220,7 +222,7 @@ def runs(board: Board, columns: Sequence[str] | None = None) -> Runs:
         row["broken"] = row["broken"] or _lack(row, present)
         if row["broken"]:
             problems.append(f"{board.root}: run {row['run_id']}: {row['broken']}")
-    return Runs(list(rows.values()), tuple(problems))
+    return Runs([rows[run_id] for run_id in sorted(rows)], tuple(problems))
 
 
 def rows_of(board: Board, run_id: str, columns: Sequence[str] | None = None) -> list[Row]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from benchmark import cuts
 from benchmark.cuts import Cut, Kind
 from benchmark.errors import UserError, nearest
 from leaderboards import analysis, captions, gathered, labels, literature, ranking
@@ -184,11 +185,9 @@ class _Group:
 
     def by_task(self, leader: str, pairs: pa.Table) -> dict[Task, Row]:
         """Find the tests of a leader by whom, where and what they test; of all that is kept, what tables show."""
-        schemes = ["all", *(one.cut.scheme_id for one in self.wanted)]
-        metrics = list({self.asked.metric, *OVERALL})
-        for name, values in (("scheme_id", schemes), ("metric", metrics)):
-            pairs = pairs.filter(pc.is_in(pairs[name], pa.array(values)))
-        rows = pairs.select(_PAIRS).to_pylist()
+        schemes = pa.array(["all", *(one.cut.scheme_id for one in self.wanted)])
+        shown = pc.or_(pc.equal(pairs["metric"], self.asked.metric), pc.equal(pairs["cut"], "all"))
+        rows = pairs.filter(pc.and_(shown, pc.is_in(pairs["scheme_id"], schemes))).select(_PAIRS).to_pylist()
         return {Task(leader, row["config_b"], _place(row), row["metric"]): row for row in rows}
 
 
@@ -203,7 +202,7 @@ def _require_possible(asked: Asked) -> None:
 
 
 def _wanted(board: Board, groups: Sequence[Gathered], asked: Asked) -> list[tuple[list[Wanted], list[str]]]:
-    """Find the cuts in every group, with what a group does not have; what none has is a mistake."""
+    """Find the cuts in every group; that one divides nothing is said, and what can be cut nowhere is a mistake."""
     texts = [(_spelled(text), False) for text in asked.by if text != "overall"]
     texts += [(_spelled(text), True) for text in asked.pairs]
     made: list[tuple[list[Wanted], list[str]]] = [([], []) for _ in groups]
@@ -214,11 +213,16 @@ def _wanted(board: Board, groups: Sequence[Gathered], asked: Asked) -> list[tupl
             if not (group.counted or group.apart):
                 continue
             try:
-                found.append(Wanted(text, gathered.cut(board, group, text, kind), pairs))
+                cut = gathered.cut(board, group, text, kind)
             except UserError as error:
                 errors.append(error)
-                notes.append(str(error))
-        if errors and not any(one.text == text for found, _ in made for one in found):
+                notes.append(f"{error}.")
+                continue
+            if reason := cuts.idle(cut):
+                notes.append(f"{reason}.")
+            else:
+                found.append(Wanted(text, cut, pairs))
+        if errors and len(errors) == sum(bool(group.counted or group.apart) for group in groups):
             raise errors[0]
     return made
 
@@ -233,9 +237,10 @@ def _of_group(group: _Group, notes: Sequence[str], published: pa.Table | None) -
     whole = "overall" in group.asked.by or not (group.asked.by or group.asked.pairs)
     made = [_table(group, None, means)] if whole else []
     made += [_table(group, one, means) for one in group.wanted]
-    made = made or [_table(group, None, (None, None))]
+    made = made or [_table(group, None, means)]
     further = _published(group, published) if whole else ()
-    first = replace(made[0], lost=_lost(group), published=further, caption=(*made[0].caption, *notes))
+    said = (*notes, *([captions.PAPERS] if further else []))
+    first = replace(made[0], lost=_lost(group), published=further, caption=(*made[0].caption, *said))
     return [first, *made[1:]]
 
 

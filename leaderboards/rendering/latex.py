@@ -1,5 +1,6 @@
 """Tables in LaTeX, for a document that uses booktabs; letters beyond Latin want LuaLaTeX or XeLaTeX."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from leaderboards import labels
@@ -43,7 +44,8 @@ def text(tables: Sequence[Table]) -> str:
 
 def escaped(label: str) -> str:
     """Give a label so that it is set as it is written."""
-    return "".join(_SIGNS.get(letter, letter) for letter in label).replace("--", "-{}-").replace("--", "-{}-")
+    marked = "".join(_SIGNS.get(letter, letter) for letter in label)
+    return re.sub(r"([-,])(?=\1)", r"\1{}", marked)
 
 
 def _lines(table: Table) -> Iterator[str]:
@@ -108,7 +110,7 @@ def _printed(table: Table) -> Iterator[str]:
     numbers = words.PRINTED
     yield rf"\begin{{tabular}}{{p{{0.2\linewidth}}{'r' * len(numbers)}llp{{0.3\linewidth}}}}"
     yield r"\toprule"
-    yield _row(["from papers, as printed", *numbers, "AP rule", "divided by", "source"])
+    yield _row(["from papers", *numbers, "AP rule", "divided by", "source"])
     yield r"\midrule"
     for row in table.published:
         name = " ".join(labels.plain(row[key]) for key in ("method", "backbone") if row[key])

@@ -54,7 +54,7 @@ def _main(table: Table) -> Iterator[str]:
 
 
 def _printed(table: Table) -> Iterator[str]:
-    yield "From papers, as printed:"
+    yield "From papers:"
     yield ""
     rows = []
     for row in table.published:

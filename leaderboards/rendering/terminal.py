@@ -49,7 +49,7 @@ def text(tables: Sequence[Table]) -> str:
 
 
 def _shared(tables: Sequence[Table]) -> list[str]:
-    """Find the sentences that stand under several tables: they are said once, at the end. The first is each one's own."""
+    """Find the sentences that stand under several tables: they are said once, at the end; the first never is."""
     counted = Counter(said for table in tables for said in dict.fromkeys(table.caption[1:]))
     return [said for said, count in counted.items() if count > 1]
 
@@ -118,7 +118,7 @@ def _printed(table: Table) -> "View":
     from rich.text import Text
 
     view = View(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False, style="dim", header_style="dim")
-    view.add_column("from papers, as printed", max_width=34, overflow="fold")
+    view.add_column("from papers", max_width=34, overflow="fold")
     for name in words.PRINTED:
         view.add_column(name, justify="right", no_wrap=True)
     for name in ("AP rule", "divided by", "source"):

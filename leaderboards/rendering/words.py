@@ -62,8 +62,8 @@ def lost(one: Lost) -> str:
 
 
 def printed(row: dict[str, Any]) -> list[str]:
-    """Give the numbers of a paper, as it prints them."""
-    return [percent(row[name]) for name in PRINTED]
+    """Give the numbers of a paper, to the two digits that papers print."""
+    return [NONE if row[name] is None else f"{100 * row[name]:.2f}".removesuffix("0") for name in PRINTED]
 
 
 def remarks(table: Table) -> list[str]:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchmark import config, filters
 from benchmark.protocol import PROTOCOLS, Junk, Protocol, Trials, load
@@ -14,6 +16,8 @@ from benchmark.protocol import PROTOCOLS, Junk, Protocol, Trials, load
 Mistake = Callable[..., AbstractContextManager[None]]
 
 PAGE = (Path(__file__).parents[2] / "docs" / "protocols.md").read_text()
+
+PLACES = st.integers(1, 2**15 - 1)
 
 PLAIN: dict[str, Any] = {
     "name": "lab",
@@ -210,6 +214,35 @@ def test_the_example_of_what_a_query_does_not_see_is_true() -> None:
                 rank += 1
                 expected = f"{'positive' if pid == 7 else 'negative'}, rank {rank}"
             assert line[place] == expected, (name, line)
+
+
+@given(same_place=st.booleans(), pairs=st.lists(st.tuples(PLACES, PLACES), max_size=4))
+def test_what_a_query_does_not_see_is_read_back_from_its_words(same_place: bool, pairs: list[tuple[int, int]]) -> None:
+    rules = Junk(same_place=same_place, place_pairs=tuple(sorted(set(pairs))))
+    assert Junk.read(rules.words) == rules
+
+
+def test_every_protocol_of_ours_has_words_that_can_be_read_back() -> None:
+    for name in PROTOCOLS.names():
+        rules = load(name).junk
+        assert Junk.read(rules.words).words == rules.words
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "",
+        "same identity same place",
+        "own copy; own copy",
+        "own copy; everything",
+        "own copy; place 2 for a query at place 0",
+        "own copy; place 40000 for a query at place 1",
+        "own copy; place 2 for a query at place 3; place 1 for a query at place 2",
+    ],
+)
+def test_other_words_are_no_rules(words: str, mistake: Mistake) -> None:
+    with mistake("junk_rule"):
+        Junk.read(words)
 
 
 def test_every_key_is_explained() -> None:

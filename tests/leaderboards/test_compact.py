@@ -40,7 +40,7 @@ def loaded(board: Board) -> dict[str, list[Row]]:
     """Read everything, in an order that does not depend on where it was read from."""
     found = {kind: store.load_named(board, kind).table.to_pylist() for kind in ("runs", "strata", "marks", "queries")}
     rows = {kind: sorted(its, key=str) for kind, its in found.items()}
-    return rows | {"folded": sorted(store.runs(board).rows, key=str)}
+    return rows | {"folded": store.runs(board).rows}
 
 
 def record(release: Path) -> dict[str, Any]:

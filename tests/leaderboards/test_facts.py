@@ -1,6 +1,8 @@
 """The form that goes with a submission: nothing that a reader must know is left to a default."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,7 +31,7 @@ def test_nothing_but_what_the_questions_ask_has_no_default() -> None:
     assert sorted(name for name, field in Facts.model_fields.items() if field.is_required()) == ASKED
 
 
-@pytest.mark.parametrize("name", ["A & B", "<b>a</b>", "$x_1$", '=SUM("A1")', "a|b", "ResNet-50 – tiefer", "夜" * 80])
+@pytest.mark.parametrize("name", ["A & B", "<b>a</b>", "$x_1$", '=SUM("A1")', "a|b", "Größer, tiefer", "夜" * 80])
 def test_a_name_is_kept_as_the_text_that_it_is(name: str) -> None:
     found = handing.facts(method=name, display_name=name)
     assert found.record()["method"] == found.record()["display_name"] == name
@@ -80,12 +82,27 @@ def test_what_decides_the_ranks_is_part_of_the_configuration_and_nothing_else_is
     own = handing.facts(config={"width": 2}).shaping()
     same = handing.facts(config={"width": 2}, seed=4, contact="another", n_test_evals=9, official=False).shaping()
     assert own == same
-    others = ({"train_sets": []}, {"pretrain_data": []}, {"other_data": ["poses"]}, {"flip_tta": True})
-    more = ({"ckpt_selection": "test_best"}, {"rerank": "k-reciprocal"}, {"method_version": "2"}, {"config": {}})
-    found = [handing.facts(**({"config": {"width": 2}} | one)).shaping() for one in (*others, *more)]
+    others: list[dict[str, object]] = [
+        {"train_sets": []},
+        {"pretrain_data": []},
+        {"other_data": ["poses"]},
+        {"flip_tta": True},
+    ]
+    others += [{"ckpt_selection": "test_best"}, {"rerank": "k-reciprocal"}, {"method_version": "2"}, {"config": {}}]
+    found = [handing.facts(**({"config": {"width": 2}} | one)).shaping() for one in others]
     assert len({json.dumps(one, sort_keys=True) for one in [own, *found]}) == 1 + len(found)
 
 
 def test_other_data_is_said_beside_the_row() -> None:
     found = handing.facts(other_data=["poses of COCO"], disclosures=["it saw the test cameras by day"])
     assert found.said() == ["other data: poses of COCO", "it saw the test cameras by day"]
+
+
+def test_the_form_in_the_documents_is_one_that_is_filled_in(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "submitting.md").read_text()
+    form = next(iter(re.findall(r"```toml\n(.*?)```", page, re.DOTALL)))
+    (tmp_path / "about.toml").write_text(form)
+    found = config.load(Facts, tmp_path / "about.toml", ["depth=50"])
+    assert found.model_fields_set == set(Facts.model_fields)
+    (tmp_path / "about.toml").write_text(form.split("\n# ")[0])
+    assert config.load(Facts, tmp_path / "about.toml").model_fields_set == set(ASKED)

@@ -74,10 +74,14 @@ def test_texts_in_other_encodings_are_the_same_texts(tmp_path: Path) -> None:
     table = pa.table({"query": [row[0] for row in ROWS], "gallery": [row[1] for row in ROWS]})
     kind = pa.dictionary(pa.int32(), pa.string())
     pq.write_table(
-        pa.table({"query": table["query"].cast(kind), "gallery": table["gallery"].cast(pa.large_list(pa.large_string()))}),
+        pa.table(
+            {"query": table["query"].cast(kind), "gallery": table["gallery"].cast(pa.large_list(pa.large_string()))}
+        ),
         tmp_path / "odd.parquet",
     )
-    assert as_dict(ranklists.load(tmp_path / "odd.parquet")) == as_dict(ranklists.load(wide(tmp_path / "r.parquet", ROWS)))
+    assert as_dict(ranklists.load(tmp_path / "odd.parquet")) == as_dict(
+        ranklists.load(wide(tmp_path / "r.parquet", ROWS))
+    )
 
 
 def test_a_row_that_a_list_does_not_name_stands_behind_its_last(tmp_path: Path) -> None:
@@ -156,7 +160,10 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
-        ({"query": [0], "trial": [None], "gallery": [[1, 2]]}, "names a row that is not in rows.parquet, which holds 2"),
+        (
+            {"query": [0], "trial": [None], "gallery": [[1, 2]]},
+            "names a row that is not in rows.parquet, which holds 2",
+        ),
         ({"query": [-1], "trial": [None], "gallery": [[1]]}, "names a row that is not in rows.parquet"),
         ({"query": [0], "trial": [None], "gallery": [[1, 1]]}, "its list names 's/b.jpg' twice"),
         ({"query": [0], "trial": [None], "gallery": [[1, None]]}, "holds nulls"),

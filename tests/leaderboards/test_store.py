@@ -1,6 +1,8 @@
 """The store: what is written comes back, what is damaged is named and left out, what was said later is heard."""
 
+import errno
 import multiprocessing
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -83,6 +85,10 @@ def test_adding_again_mends_what_was_damaged(board: Board) -> None:
     shelf.run(board, 0)
     assert path.read_bytes() == whole
     assert store.runs(board).problems == ()
+
+
+def test_runs_come_in_the_order_of_their_names(board: Board) -> None:
+    assert [row["run_id"] for row in store.runs(board).rows] == sorted(shelf.run_id(number) for number in range(RUNS))
 
 
 def test_one_run_is_found_without_opening_the_others(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,6 +365,20 @@ def test_a_board_can_be_copied_and_moved(board: Board, tmp_path: Path) -> None:
     assert store.runs(copied) == store.runs(board)
 
 
+def test_a_write_that_is_cut_off_leaves_nothing(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {path: path.read_bytes() for path in board.root.rglob("*") if path.is_file()}
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError, match=r"strata/[0-9a-f]{32}\.parquet: cannot write: No space left on device"):
+        store.publish(board, "strata", store.encoded("strata", shelf.strata(77)))
+    monkeypatch.undo()
+    assert {path: path.read_bytes() for path in board.root.rglob("*") if path.is_file()} == before
+    assert len(store.runs(board).rows) == RUNS
+
+
 def test_a_folder_appears_at_once_or_not_at_all(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     target = board.root / "compact" / "one"
     store.write_folder(board, target, {"a": b"1", "b": b"2"})
@@ -366,7 +386,7 @@ def test_a_folder_appears_at_once_or_not_at_all(board: Board, monkeypatch: pytes
 
     def full(path: Path, data: bytes) -> None:
         if path.name == "b":
-            raise OSError(28, "No space left on device")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         path.write_bytes(data)
 
     monkeypatch.setattr(store, "_write", full)
