@@ -90,6 +90,8 @@ def _require_run(path: Path, record: Mapping[str, Any]) -> None:
         raise UserError(f"{path}: is a number from the literature; it has no ranks, and is never tested")
     if record["status"] != "ok":
         raise UserError(f"{path}: the run is {record['status']!r}; only runs that ended well ('ok') are compared")
+    if record["list_depth"] is not None:
+        raise UserError(f"{path}: holds only the first {record['list_depth']} of each ranking, and AP needs all of it")
 
 
 def _broken(path: Path, record: Mapping[str, Any]) -> list[str]:

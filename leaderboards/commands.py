@@ -25,7 +25,7 @@ Protocol = Annotated[str | None, typer.Option(help="A protocol (luxreid list pro
 def commands() -> typer.Typer:
     """Make the commands."""
     app = typer.Typer(help="From results to a board that can be checked.", no_args_is_help=True, rich_markup_mode=None)
-    for command in (add, submit, check, compact, mark, table):
+    for command in (add, hide, submit, check, compact, mark, table):
         app.command(command.__name__)(command)
     return app
 
@@ -102,6 +102,18 @@ def _manifest(data: Path | None) -> Any:  # noqa: ANN401
     if data is None:
         raise UserError("--data: name the manifest")
     return manifest.read(data)
+
+
+def hide(
+    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="The manifest with the labels, a Parquet file.")],
+    out: Annotated[Path, typer.Option(help="The folder to write and to give away.")],
+    protocol: Annotated[str, typer.Option(help="A protocol (luxreid list protocols) or a TOML file.")],
+) -> None:
+    """Copy a protocol's test pictures under neutral names, with a manifest that does not say who is on them."""
+    from benchmark import protocol as protocols
+    from leaderboards import hiding
+
+    say(str(hiding.hide(_manifest(manifest), protocols.load(protocol), out)))
 
 
 def submit(

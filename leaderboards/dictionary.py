@@ -191,7 +191,7 @@ _FILES: Columns = _meanings(
     "",
     {
         "config_json": "The resolved configuration, as JSON.",
-        "list_depth": "So much of every ranking was handed in; null: all of it.",
+        "list_depth": "Ranks up to this are known of every query, junk removed; null: all are.",
         "disclosures": "What whoever handed it in says of it, in words.",
         "contact": "Whom to ask.",
         "files": "Further files that the board keeps: name, sha256, and size in bytes.",

@@ -23,7 +23,6 @@ BOARD = pa.schema(
     [
         ("lists_file_sha256", _text),  # queries and strata are named in run/1
         ("measures_sha256", _text),  # what the levels were read from: lists equal in this and lists_sha256 cut alike
-        ("list_depth", _int),  # so much of every ranking is known; null: all of it
         ("disclosures", _texts),  # what whoever handed it in says of it, in words
         ("contact", _text),
         ("submission_sha256", _text),  # of the submission that was scored; null: a bundle
@@ -124,7 +123,7 @@ KINDS = {
 
 # Who may be ranked, and what a run of our own must show for it.
 RANKABLE = ("ran_here", "rescored", "verified")
-_SHOWN = ("seed", "ckpt_sha256", "log_sha256", "git_commit")
+_SHOWN = ("seed", "ckpt_sha256", "log_sha256")
 
 _WIDER = {
     pa.int16(): (pa.int8(),),
@@ -169,6 +168,9 @@ def _incomplete(row: Mapping[str, Any]) -> str:
         return f"provenance is {row.get('provenance')}"
     needed = ("lists_sha256", "protocol_sha256", "config_id", *(_SHOWN if row["provenance"] == "ran_here" else ()))
     lacking = [name for name in needed if row.get(name) in (None, "")]
+    # A package that is installed has no commit; its version names the code, where it is a release.
+    released = "dev" not in (row.get("package_version") or "dev")
+    lacking += ["git_commit"] * (row["provenance"] == "ran_here" and not (row.get("git_commit") or released))
     return f"its record has no {', '.join(lacking)}" if lacking else ""
 
 

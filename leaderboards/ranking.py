@@ -96,8 +96,8 @@ def tested(
 ) -> Tested:
     """Test the leader of every column against all others, and in the cell `key` the leader of the order.
 
-    `against` gives the tests of a leader against all whom it can be tested against. All tests of a metric are corrected
-    together. Under 30 identities there is no test.
+    `against` gives the tests of a leader against all whom it can be tested against. Tests of a metric are corrected
+    together, those of the whole and those of levels. Under 30 identities there is no test.
     """
     columns = {one: _tasks(own, one) for one, own in values.items()}
     asked = {task.rival: task for task in _tasks(order, key)}
@@ -114,13 +114,15 @@ def tested(
 
 
 def claims(tests: Mapping[Task, Row]) -> dict[Task, bool]:
-    """Say of each test whether the leader is better, after Holm's correction for all tests of its metric.
+    """Say of each test whether the leader is better, after Holm's correction for all tests of its family.
 
-    The larger p counts: the one that draws seeds too, and the one that supposes no distribution.
+    The tests of the whole are a family, so that what is said of it does not hang on which levels stand beside it; those
+    of all levels are another. The larger p counts: the one that draws seeds too, and the one that supposes no
+    distribution.
     """
     made = dict.fromkeys(tests, False)
-    for metric in {task.metric for task in tests}:
-        own = [task for task in tests if task.metric == metric]
+    for family in {_family(task) for task in tests}:
+        own = [task for task in tests if _family(task) == family]
         corrected = differences.holm(np.array([_larger(tests[task]) for task in own]))
         made |= {task: _better(tests[task], float(p)) for task, p in zip(own, corrected, strict=True)}
     return made
@@ -142,6 +144,10 @@ def _tasks(values: Mapping[str, float], key: Key) -> list[Task]:
     """Set the leader of some values against all others."""
     first = leader(values)
     return [Task(str(first), other, *key) for other in values if other != first]
+
+
+def _family(task: Task) -> tuple[str, bool]:
+    return task.metric, task.place[0] == "all"
 
 
 def _again(row: Row, counted: Mapping[tuple[str, int | None], Row], measured: str | None) -> str:

@@ -154,11 +154,16 @@ def test_what_is_broken_is_in_no_release(board: Board) -> None:
 @pytest.mark.parametrize(
     "fault", ["cut", "flipped", "no table", "no record", "not JSON", "another version", "no files"]
 )
-def test_a_damaged_release_is_done_without_and_made_again(board: Board, fault: str) -> None:
+def test_a_damaged_release_is_done_without_and_made_again(
+    board: Board, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
     before = loaded(board)
     release = compact.compact(board, NOW)
     damage(release, fault)
+    opened = watched(monkeypatch)
     assert loaded(board) == before
+    assert set(store.names(board, "runs")) <= set(opened)
+    monkeypatch.undo()
     assert store.runs(board).problems == ()
     again = compact.compact(board, NOW + compact.DAY)
     assert again != release

@@ -188,3 +188,14 @@ def test_what_is_filled_in_changes_nothing_up_to_the_depth(queries: list[tuple[l
         own = filled.ranks[start:end]
         assert list(own) == sorted(set(own.tolist()))
         assert not len(own) or own[-1] <= seen
+
+
+def test_runs_that_hold_other_queries_are_not_averaged(boards: tuple[Board, Board]) -> None:
+    good = [row for row in rows(boards[0]) if row["method"] == "good"]
+    made = store.read(boards[0], "queries", store.files(good[1])["queries"]).to_pylist()
+    made[5] |= {"n_pos": 0, "pos_ranks": [], "pos_gidx": [], "first_rank": 0}
+    data = store.encoded("queries", pa.Table.from_pylist(made, QUERIES))
+    store.publish(boards[0], "queries", data)
+    changed = good[1] | {"run_id": "f" * 32, "queries_sha256": durable.sha256(data)}
+    with pytest.raises(UserError, match=r"its levels hold other queries than those of .*board check"):
+        analysis.means(boards[0], [good[0], changed], draws=0)

@@ -157,10 +157,11 @@ def test_better_needs_five_seeds_of_one_sign_an_interval_without_0_and_both_p(fa
     assert claim(line(**facts)) is said
 
 
-def test_holm_counts_all_tests_of_a_metric_and_only_those() -> None:
-    # .02 is small enough alone and among two where the other is smaller, but not as the smallest of three.
-    tasks = [Task("a", rival, place, "mAP") for rival in "bc" for place in (ALL, LOW)]
-    alone = {tasks[0]: line(0.02), Task("a", "b", ALL, "R1"): line(0.9)}
+@pytest.mark.parametrize(("own", "other"), [(ALL, LOW), (LOW, ALL)])
+def test_holm_counts_the_tests_of_a_metric_and_a_family_and_only_those(own: Place, other: Place) -> None:
+    # .03 is small enough alone, and .02 is not as the smallest of three.
+    tasks = [Task("a", rival, own, "mAP") for rival in "bcd"]
+    alone = {tasks[0]: line(0.03), Task("a", "b", own, "R1"): line(0.9), Task("a", "b", other, "mAP"): line(0.9)}
     assert ranking.claims(alone)[tasks[0]]
     among = {tasks[0]: line(0.02), tasks[1]: line(0.03), tasks[2]: line(0.04)}
     assert not any(ranking.claims(among).values())

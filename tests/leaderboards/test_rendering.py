@@ -34,6 +34,7 @@ NASTY = (
     "+1",
     "-1",
     "@SUM(A1)",
+    "[0.5cm] x",
     "*bold* _it_ `code` [link](http://x.y) ![p](q) ~~s~~",
     "http://evil.example and www.evil.example and a@b.example",
     "-- --- ,,, ?` !` '' `` \" [1] *",

@@ -17,7 +17,7 @@ from benchmark.errors import UserError
 from benchmark.evaluation import Options
 from benchmark.manifest import Manifest
 from benchmark.protocol import Protocol
-from leaderboards import entry, history, store, submission
+from leaderboards import entry, handed, history, recount, store, submission
 from leaderboards.entry import Said
 from tests.benchmark import little
 from tests.leaderboards import handing
@@ -78,6 +78,8 @@ def test_somebody_elses_files_give_the_ranks_that_our_own_evaluation_gives(
 ) -> None:
     bundle = scored(room / kind, of, tmp_path / "bundle")
     assert ranks(bundle) == ours(of, protocol.load(PLAN))
+    far = bundle.tables["queries"]["d_first_pos"]
+    assert far.null_count == (len(far) if kind == "ranks" else 0)  # places in a list are no distances
     assert (bundle.run["status"], bundle.run["provenance"]) == ("ok", "rescored")
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
@@ -150,6 +152,16 @@ def test_a_submission_is_on_a_board_once_and_counted(of: Manifest, room: Path, t
     assert submission.count(rows, "theirs", first["lists_sha256"]) == 2
     assert submission.count(rows, "others", first["lists_sha256"]) == 1
     assert submission.count(rows, "theirs", "0" * 64) == submission.count([], "theirs", first["lists_sha256"]) == 0
+
+
+def test_what_our_own_evaluator_got_wrong_comes_to_no_board(
+    of: Manifest, room: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recount, "problems", lambda bundle: iter([f"mAP is {bundle.run['mAP']}, the ranks give 2"]))
+    board = store.begun(tmp_path / "board")
+    with pytest.raises(UserError, match="the ranks give 2"):
+        submission.add(board, room / "vectors", of, PLAN)
+    assert store.runs(board).rows == []
 
 
 def test_a_bundle_of_ones_own_is_no_submission() -> None:
@@ -332,6 +344,18 @@ def test_vectors_of_other_pictures_are_refused(of: Manifest, room: Path, tmp_pat
     submission.pack(tmp_path / "features", tmp_path / "handed", handing.facts())
     with pytest.raises(UserError, match=said):
         scored(tmp_path / "handed", of, tmp_path / "bundle")
+
+
+def test_a_row_without_a_hash_moves_no_other(of: Manifest) -> None:
+    one = of.select(np.arange(3))
+    rows = pa.table(
+        {"image_id": ["x/0", "x/1", "x/2", "x/3"], "sha256": [None, *one.table["sha256"].to_pylist()[::-1]]}
+    )
+    assert handed.places(rows, one, "here").tolist() == [3, 2, 1]
+    named = pa.table(
+        {"image_id": ["x/0", one.table["image_id"][1].as_py()], "sha256": [None, None]}, schema=features.ROWS
+    )
+    assert handed.places(named, one, "here", whole=False).tolist() == [-1, 1, -1]
 
 
 def test_what_was_packed_for_something_else_is_refused(of: Manifest, room: Path, tmp_path: Path) -> None:

@@ -181,11 +181,17 @@ def test_a_seed_that_is_not_ranked_is_not_in_the_mean_of_the_others(folders: Pat
 
 def test_of_a_run_again_the_first_counts_and_the_other_is_shown(folders: Path, tmp_path: Path) -> None:
     board = placed(tmp_path / "board", folders, "good")
-    again = {"run_id": "f" * 32, "started_at": "2099-01-01T00:00:00+00:00", "notes": "again"}
-    entry.add(board, doctored(folders / "good" / "s0", tmp_path / "again", **again))
+    for digit in "ef":
+        again = {"run_id": digit * 32, "started_at": f"2099-01-01T00:00:0{'ef'.index(digit)}+00:00"}
+        entry.add(board, doctored(folders / "good" / "s0", tmp_path / digit, **again))
     table = one(board)
     assert table.ranked[0].seeds == 5
-    assert table.apart[0].why == "seed 0 was run again; the first counts"
+    assert [(line.why, line.run_ids) for line in table.apart] == [
+        ("seed 0 was run again; the first counts", ("e" * 32,))
+    ]
+    assert [(lost.why, lost.run_ids) for lost in table.lost] == [
+        ("seed 0 was run again; the first counts", ("f" * 32,))
+    ]
 
 
 def failed(target: Path, run_id: str, **facts: object) -> Path:

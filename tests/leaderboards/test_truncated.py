@@ -26,11 +26,13 @@ Key = tuple[str, str, str | None, str | None, str]
 
 
 def crowded() -> Manifest:
-    """Make a set where some gallery rows are junk for a query: an own copy by name, and rows of its own camera."""
+    """Make a set where some gallery rows are junk for a query, an own copy or of its own camera, and once all are."""
     rows = little.rows(people=9)
     for row in rows:
         if row["path"].startswith("g/") and row["camid"] == 3 and row["pid"] % 2:
             row["camid"] = 1
+        if row["path"] == "g/009-2.jpg":
+            row["camid"] = 1  # so this person has nobody to find
         row["gallery"] = row["gallery"] or row["pid"] in (2, 5)
         row["split"] = "test" if row["gallery"] else row["split"]
     return little.world([row for row in rows if row["pid"] < 900 or not row["gallery"]])
@@ -115,6 +117,7 @@ def test_the_rows_hold_the_ranks_up_to_the_depth_that_every_query_reaches(depth:
     assert bundle.run["list_depth"] == reached
     rows = bundle.tables["queries"].to_pylist()
     assert [row["pos_ranks"] for row in rows] == [[one for one in ranks if one <= reached] for ranks, _, _ in expected]
+    assert 0 in {row["n_pos"] for row in rows}
     for row, (ranks, _, _) in zip(rows, expected, strict=True):
         assert len(row["pos_gidx"]) == len(row["pos_ranks"])
         assert row["first_rank"] == next((one for one in ranks if one <= reached), None if row["n_pos"] else 0)
@@ -156,7 +159,9 @@ def test_among_identities_only_what_the_first_match_decides_is_known(tmp_path: P
         bundle = scored(tmp_path / f"cut-{depth}", of, plan, ranked, depth)
         found = values(bundle)
         assert found == {key: whole[key] for key in found}
-        ranks = [row["first_rank"] for row in bundle.tables["queries"].to_pylist()]
+        rows = bundle.tables["queries"].to_pylist()
+        ranks = [row["first_rank"] for row in rows]
+        assert [row["first_rank_id"] == 0 for row in rows] == [rank is None for rank in ranks]
         known = ("all", "all", None, None, "R10") in found
         assert known == (None not in ranks) == (depth > 3)
 
