@@ -105,7 +105,7 @@ def _tests(table: "Table", facts: Facts) -> str:
     said = (
         f"=1: the paired test over {SEEDS} seeds or more{where} does not show the leader to be better; other places "
         "are counted, not tested. Bold or *: better than every other ranked row "
-        f"({count(facts.tested.tests, 'test')} in this table; Holm over those of the whole, and over those of all levels)."
+        f"({count(facts.tested.tests, 'test')} in this table; Holm over those of the whole, and over those of levels)."
     )
     untested = len(facts.tested.untested)
     if not untested:

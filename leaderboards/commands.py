@@ -267,6 +267,8 @@ def table(
         published=published,
         everything=everything,
     )
+    for problem in store.runs(place, ["run_id"]).problems:
+        typer.echo(f"note: left out: {problem}", err=True)
     made = tables.tables(place, asked)
     if out is not None or form != "terminal":
         rendering.write(made, form, out)

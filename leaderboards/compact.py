@@ -94,9 +94,10 @@ def _files(release: Path) -> dict[str, str]:
     """Give the hash of every file that a release was made of."""
     record = durable.read_json(release / "release.json")
     files = record.get("files")
-    if record.get("schema") != store.RELEASE or not isinstance(files, dict):
+    ours = record.get("schema") == store.RELEASE and isinstance(files, dict)
+    if files is None or not ours or not all(isinstance(sha256, str) for sha256 in files.values()):
         raise UserError(f"{release / 'release.json'}: is no {store.RELEASE} that lists its files")
-    return files
+    return dict(files)
 
 
 def _whole(board: Board, release: Path) -> bool:

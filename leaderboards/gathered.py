@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from benchmark import cuts
 from benchmark.cuts import Cut, Kind
 from benchmark.errors import UserError
-from leaderboards import labels, ranking, store
+from leaderboards import labels, ranking, store, submission
 from leaderboards.store import Board, Row
 
 UNKNOWN = "not known"
@@ -38,6 +38,7 @@ class Gathered:
     reasons: Mapping[str, str]  # of a run_id
     names: Mapping[str, str]  # of a configuration
     tests: Mapping[str, int]  # of a method: how often it was evaluated on these lists, as far as is known
+    submissions: Mapping[str, int]  # of a method: how often it was handed in for these lists
 
 
 def gathered(board: Board, protocols: Collection[str] = (), lists: Collection[str] = ()) -> list[Gathered]:
@@ -100,6 +101,9 @@ def _group(board: Board, rows: Sequence[Row]) -> Gathered:
         reasons={row["run_id"]: reason for row, reason in others},
         names=labels.names(shown),
         tests=_tests(rows),
+        submissions={
+            name: submission.count(rows, name, hashes[0]) for name in {str(row.get("method")) for row in rows}
+        },
     )
 
 

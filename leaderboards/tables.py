@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from benchmark import cuts
+from benchmark.console import count
 from benchmark.cuts import Cut, Kind
 from benchmark.errors import UserError, nearest
 from leaderboards import analysis, captions, gathered, labels, literature, ranking
@@ -404,11 +405,16 @@ def _line(
         division=labels.plain(division or ""),
         official=labels.common(rows, "official"),
         tests=runs.tests.get(str(rows[0].get("method")), 0),
-        flags=labels.flags(rows),
+        flags=(*labels.flags(rows), *_submissions(runs, rows[0])),
         disclosures=labels.disclosures(rows),
         cells=tuple(marked),
         why=labels.plain("; ".join(reasons)),
     )
+
+
+def _submissions(runs: Gathered, row: Row) -> list[str]:
+    found = runs.submissions.get(str(row.get("method")), 0)
+    return [count(found, "submission")] if found else []
 
 
 def _cell(rows: Sequence[Row], row: Row | None) -> Cell:

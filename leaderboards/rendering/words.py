@@ -11,6 +11,8 @@ PRINTED = ("mAP", "R1", "R5", "R10", "mINP")  # of papers
 
 _REASONS = {"low_support": "n < 30"}
 
+_OFFICIAL: dict[bool | None, list[str]] = {True: ["official"], False: ["unofficial"], None: []}
+
 
 def percent(share: float | None) -> str:
     """Show a share in percent."""
@@ -39,7 +41,7 @@ def reason(cell: Cell) -> str:
 
 def details(line: Line) -> str:
     """Say in one line how a row came about."""
-    words = [line.tier, *([line.division] if line.division else []), *(["official"] if line.official else [])]
+    words = [line.tier, *([line.division] if line.division else []), *_OFFICIAL[line.official]]
     words += [count(line.seeds, "seed"), *([count(line.tests, "evaluation")] if line.tests else [])]
     return ", ".join([*words, *line.flags])
 

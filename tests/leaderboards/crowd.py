@@ -23,7 +23,8 @@ Row = dict[str, Any]
 
 def world(people: int = PEOPLE, source: str = "crowd", night: int = 0) -> Manifest:
     """Make a measured manifest: two queries and three gallery pictures a person; `night` makes other bytes of it."""
-    rows = [_row(pid, camid, number, night) for pid in range(1, people + 1) for number, camid in enumerate((1, 2, 3, 4, 4))]
+    seen = list(enumerate((1, 2, 3, 4, 4)))
+    rows = [_row(pid, camid, number, night) for pid in range(1, people + 1) for number, camid in seen]
     rows += [_row(0, 3, number, night) for number in range(8)]
     rows += [_row(pid, camid, 0, night, split="train") for pid in (1001, 1002) for camid in (1, 2)]
     return manifest.build({name: [row[name] for row in rows] for name in rows[0]}, source, Path("/nowhere"))
@@ -52,11 +53,16 @@ def bundle(folder: Path, method: str, seed: int, of: Manifest | None = None, **m
 def altered(folder: Path, **facts: object) -> None:
     """Write a bundle again with other facts in its record."""
     found = results.read(folder)
-    record = {name: value for name, value in found.run.items() if not name.endswith(("queries_sha256", "strata_sha256"))}
+    record = {name: value for name, value in found.run.items() if name not in ("queries_sha256", "strata_sha256")}
     results.write(results.Bundle(record | facts, found.tables), folder)
 
 
-def bundles(root: Path, methods: Mapping[str, float] = NOISE, seeds: Sequence[int] = range(5), **more: Any) -> list[Path]:  # noqa: ANN401
+def bundles(
+    root: Path,
+    methods: Mapping[str, float] = NOISE,
+    seeds: Sequence[int] = range(5),
+    **more: Any,  # noqa: ANN401
+) -> list[Path]:
     """Write the bundles of several methods and seeds: ROOT/METHOD/s0 and so on."""
     of = more.pop("of", None) or world()
     return [
@@ -79,6 +85,7 @@ def _row(pid: int, camid: int, number: int, night: int, split: str = "test") -> 
     level = (pid + number) % 3  # a person is asked for in two lights
     light = {"lightness": (10.0, 40.0, 90.0)[level], "luma": 10.0, "stops": (-7.0, -5.0, -2.0)[level]}
     facts = {"path": path, "pid": pid, "camid": camid, "split": split}
-    lists = {"query": split == "test" and pid > 0 and number < 2, "gallery": split == "test" and (number > 1 or pid == 0)}
+    asks, tested = pid > 0 and number < 2, split == "test"
+    lists = {"query": tested and asks, "gallery": tested and not asks}
     size = {"width": 40, "height": 80 + 70 * (pid % 3), "p05": 0.0, "p95": 90.0, "dark": 0.0, "saturated": 0.0}
     return facts | lists | light | size | {"sha256": f"{night:02x}" + path.encode().hex().ljust(62, "0")[-62:]}

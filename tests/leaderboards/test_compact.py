@@ -152,7 +152,8 @@ def test_what_is_broken_is_in_no_release(board: Board) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", ["cut", "flipped", "no table", "no record", "not JSON", "another version", "no files"]
+    "fault",
+    ["cut", "flipped", "no table", "no record", "not JSON", "another version", "no files", "numbers for hashes"],
 )
 def test_a_damaged_release_is_done_without_and_made_again(
     board: Board, monkeypatch: pytest.MonkeyPatch, fault: str
@@ -190,6 +191,9 @@ def damage(release: Path, fault: str) -> None:
         said.write_text(json.dumps(record(release) | {"schema": "release/2"}))
     elif fault == "no files":
         said.write_text(json.dumps({"schema": "release/1"}))
+    elif fault == "numbers for hashes":
+        runs.unlink()
+        said.write_text(json.dumps(record(release) | {"files": dict.fromkeys(record(release)["files"], 7)}))
 
 
 def test_an_older_release_serves_where_the_newest_is_damaged(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
