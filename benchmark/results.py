@@ -290,6 +290,7 @@ def _short(value: object) -> str:
 
 
 def with_times(record: dict[str, Any]) -> dict[str, Any]:
+    """Give a record with its times as moments, as a table holds them."""
     times = [field.name for field in RUN if pa.types.is_timestamp(field.type)]
     return record | {name: _parse_time(record[name], name) for name in times if record.get(name)}
 

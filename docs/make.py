@@ -14,8 +14,9 @@ sys.path.insert(0, str(ROOT))
 
 BOARD_HEAD = """# The street's board
 
-Made by `make docs` from the board in [leaderboards/boards/street](../leaderboards/boards/street), whose README has the commands
-that made the runs. The street is a procedural world: what it shows is evidence about this code, never about real night.
+Made by `make docs` from the board in [leaderboards/boards/street](../leaderboards/boards/street), whose README has the
+commands that made the runs. The street is a procedural world: what it shows is evidence about this
+code, never about real night.
 
 ```console
 luxreid board table leaderboards/boards/street --by light --by size --by light+size --pairs light --format markdown

@@ -119,19 +119,17 @@ def _measured(board: Board, lists: pa.Table, row: Row, where: Path) -> Row:
 
 def _is_there(board: Board, row: Row, where: Path) -> bool:
     """Say whether this very run is on the board; one that says something else under its name is refused."""
-    known = [name for name in store.names(board, "runs") if name.startswith(f"{row['run_id']}-")]
-    if not known:
-        return False
-    for other in store.load(board, "runs", only=known).table.to_pylist():
-        if other["status"] == row["status"] or other["status"] == "ok":
-            differing = sorted(_differing(other, row))
-            if differing:
-                name = differing[0]
-                raise UserError(
-                    f"{where}: run {row['run_id'][:8]} is on the board with {name} = {other[name]!r}, here it is "
-                    f"{row.get(name)!r}; what is on a board is not rewritten: `luxreid board mark` adds to it"
-                )
-            return True
+    known = store.rows_of(board, row["run_id"])
+    differing = {other["status"]: sorted(_differing(other, row)) for other in known}
+    if not all(differing.values()):
+        return True
+    # A run that was killed may go on; one that ended well is what it is.
+    for other in (other for other in known if other["status"] in (row["status"], "ok")):
+        name = differing[other["status"]][0]
+        raise UserError(
+            f"{where}: run {row['run_id'][:8]} is on the board with {name} = {other[name]!r}, here it is "
+            f"{row.get(name)!r}; what is on a board is not rewritten: `luxreid board mark` adds to it"
+        )
     return False
 
 

@@ -84,8 +84,11 @@ def test_a_run_that_went_on_after_a_kill_has_its_later_state(copy: Path, tmp_pat
     assert [row["status"] for row in store.runs(board).rows] == ["killed"]
     entry.add(board, copy)
     assert [row["status"] for row in store.runs(board).rows] == ["ok"]
+    entry.add(board, tmp_path / "killed")
+    assert len(store.names(board, "runs")) == 2
+    results.write(results.Bundle(record | {"notes": "killed again"}), tmp_path / "again")
     with pytest.raises(UserError, match="is on the board with"):
-        entry.add(board, tmp_path / "killed")  # it ended well since
+        entry.add(board, tmp_path / "again")  # it ended well since
 
 
 @pytest.mark.parametrize("provenance", ["verified", "literature"])
