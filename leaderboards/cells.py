@@ -5,24 +5,23 @@ cell is a query of a trial with the positives that count there: all of it, or th
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from benchmark import cuts, strata
 from benchmark.cuts import Cut
 from benchmark.errors import UserError
-from benchmark.schemas import LISTS
 from benchmark.statistics import MIN_IDENTITIES
-from leaderboards.expected import Expected, Floats, Ints
+from leaderboards.expected import Expected
+from leaderboards.slices import SCORED, Floats, Ints, Ranks, Slices
 
 CHANCE = ("chance_mAP", "chance_R1")
 MACRO = "mAP_id_macro"
-RANKS = (1, 5, 10)
 
 _EDGE = re.compile(r"^(?:below (?P<least>\S+)|(?P<low>\S+) to (?P<high>\S+)|(?P<most>\S+) and up)$")
 
@@ -30,7 +29,8 @@ _EDGE = re.compile(r"^(?:below (?P<least>\S+)|(?P<low>\S+) to (?P<high>\S+)|(?P<
 class Ranked(NamedTuple):
     """The ranks of a run: of each query's positives in order, and where in the galleries they stand."""
 
-    ranks: Ints
+    ranks: Ranks
+    ahead: Ranks  # a positive: the negatives before it
     rows: Ints  # in the galleries of all trials, one after the other
     owner: Ints  # a positive: the row of its query
     identity: Ints  # a query: the rank of its first positive among identities
@@ -55,14 +55,12 @@ class Support(NamedTuple):
     low_support: bool
 
 
-@dataclass(frozen=True, eq=False)
-class _Sums:
-    """The rows of all cells, the rows of a query and its weights."""
+class _Weights(NamedTuple):
+    """Matrices (cells, rows), which give all means of a cut from the scores of the rows."""
 
-    cell: Ints
-    trial: Ints
-    weight: Floats  # of a row in the mean over queries, each the mean over its trials
-    macro: Floats  # of a row in the mean over people
+    queries: sparse.csr_array  # every query weighs the same, all its trials together
+    people: sparse.csr_array  # every person weighs the same
+    trials: sparse.csr_array | None  # (cells x trials, rows): every query of a trial; None where there is one
 
 
 class Cells:
@@ -74,9 +72,13 @@ class Cells:
         self._by_positive = bool(cut.g_levels)
         rows, levels, found = self._by_level() if self._by_positive else self._by_query()
         self._rows, self._found = rows, found
+        # The scores of a cut of queries are those of all queries; the scores of a level are made for its rows alone.
+        self._places = np.arange(len(rows)) if self._by_positive else rows
+        self._width = len(rows) if self._by_positive else len(expected.valid)
         asked = cut.q_codes[rows].astype(np.int64) if cut.q_levels else np.zeros(len(rows), dtype=np.int64)
         order, cell = np.unique(asked * max(1, len(cut.g_levels)) + levels, return_inverse=True)
-        self._sums, self.support = _weighed(expected, cut, order, cell.astype(np.int64), rows, found)
+        self.support, weights = _weighed(expected, cut, order, cell.astype(np.int64), rows, found)
+        self._weights = self._matrices(cell.astype(np.int64), *weights)
 
     def __len__(self) -> int:
         """Count the cells."""
@@ -90,30 +92,27 @@ class Cells:
             return (*first, *CHANCE)
         return ("mAP", "mAP_trapz", "mINP", *first, *CHANCE, MACRO)
 
-    def scored(self, scores: Mapping[str, Floats], ranked: Ranked) -> "Means":
+    def scored(self, scores: Floats, ranked: Ranked) -> Means:
         """Give every metric of every cell, from the scores of the queries and where its positives stand."""
-        if self._by_positive:
-            found = self._restricted(ranked)
-        else:
-            found = {name: values[self._rows] for name, values in scores.items()}
-        known = [name for name in self.metrics if name in found]
-        values = {name: self._mean(found[name]) * self._counted(name) for name in known}
+        found = self._restricted(ranked) if self._by_positive else scores
+        means = dict(zip(SCORED, (self._weights.queries @ found).T, strict=True))
+        values = {name: means[name] * self._counted(name) for name in SCORED if name in self.metrics}
         if MACRO in self.metrics:
-            values[MACRO] = _summed(self._sums.cell, self._sums.macro * found["mAP"], len(self))
-        spreads = {name: self._spread(found[name]) for name in known}
+            values[MACRO] = self._weights.people @ found[:, SCORED.index("mAP")]
+        spreads = dict(zip(SCORED, self._spread(found), strict=True))
         return Means(values | self.chance.values, spreads | self.chance.spreads)
 
     @cached_property
-    def chance(self) -> "Means":
+    def chance(self) -> Means:
         """Give what a random order of the gallery is expected to score."""
         wanted = self._found
-        others = (self._expected.seen - self._expected.positives)[self._rows]
-        total = wanted + others
+        total = wanted + (self._expected.seen - self._expected.positives)[self._rows]
         harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, total.max(initial=0) + 1))])[total]
         share = (wanted - 1) / np.maximum(total - 1, 1)
-        rows = dict(zip(CHANCE, ((harmonic + share * (total - harmonic)) / total, wanted / total), strict=True))
-        means = {name: self._mean(found) for name, found in rows.items()}
-        return Means(means, {name: self._spread(found) for name, found in rows.items()})
+        found = np.zeros((self._width, 2))
+        found[self._places] = np.stack([(harmonic + share * (total - harmonic)) / total, wanted / total], axis=1)
+        values = dict(zip(CHANCE, (self._weights.queries @ found).T, strict=True))
+        return Means(values, dict(zip(CHANCE, self._spread(found), strict=True)))
 
     def _by_query(self) -> tuple[Ints, Ints, Ints]:
         chosen = self._expected.valid & (self.cut.q_codes >= 0) if self.cut.q_levels else self._expected.valid
@@ -129,19 +128,19 @@ class Cells:
         if self.cut.q_levels:
             kept &= self.cut.q_codes[asker] >= 0
         groups, found = np.unique(level[kept] * queries + asker[kept], return_counts=True)
-        self._starts = np.cumsum(found) - found
-        self._place = np.arange(1, found.sum() + 1) - np.repeat(self._starts, found)
+        self._slices = Slices(found)
+        self._ranks = np.empty(self._slices.total, np.int32)
         return groups % queries, groups // queries, found
 
-    def _restricted(self, ranked: Ranked) -> dict[str, Floats]:
+    def _restricted(self, ranked: Ranked) -> Floats:
         """Score every query on the positives of one level; the others are as if they were not in the gallery."""
-        expected, absent = self._expected, len(self.cut.g_levels)
-        codes = self._g_codes[ranked.rows]
+        codes = self._g_codes.take(ranked.rows)
         if self.cut.q_levels and not self._all_asked:
-            codes = np.where(self._asked, codes, absent)
-        order = np.argsort(codes, kind="stable")[: len(self._place)]
-        ranks = (ranked.ranks - expected.place)[order] + self._place
-        return scored(self._starts, self._found, self._place, ranks)
+            codes[~self._asked] = len(self.cut.g_levels)
+        order = np.argsort(codes, kind="stable")[: self._slices.total]
+        ranks = np.take(ranked.ahead, order, out=self._ranks, mode="clip")
+        ranks += self._slices.place
+        return self._slices.scored(ranks)
 
     @cached_property
     def _g_codes(self) -> NDArray[np.uint16]:
@@ -157,45 +156,36 @@ class Cells:
     def _all_asked(self) -> bool:
         return bool(self._asked.all())
 
-    def _mean(self, values: Floats) -> Floats:
-        return _summed(self._sums.cell, self._sums.weight * values, len(self))
-
     def _counted(self, name: str) -> float:
         """Give what queries without a positive make of the whole, where the protocol counts them as 0."""
         if self.cut.kind != "all" or self._expected.rules.invalid != "count" or name == "mAP":
             return 1.0
         return self.support[0].n_query / len(self._expected.listed.people)
 
-    def _spread(self, values: Floats) -> Floats:
-        """Give the standard deviation over trials; NaN where there is one, or where a cell is empty in some."""
-        trials = len(self._expected.listed.trials)
-        if trials < 2:
-            return np.full(len(self), np.nan)
-        key, count = self._sums.cell * trials + self._sums.trial, len(self) * trials
-        sums, counts = np.bincount(key, values, count), np.bincount(key, minlength=count)
-        means = np.where(counts, sums / np.maximum(counts, 1), np.nan).reshape(len(self), trials)
-        return np.asarray(means.std(axis=1, ddof=1))
+    def _matrices(self, cell: Ints, queries: Floats, people: Floats) -> _Weights:
+        shape, trials = (len(self), self._width), len(self._expected.listed.trials)
+        alike, voting = (sparse.csr_array((weight, (cell, self._places)), shape) for weight in (queries, people))
+        if trials == 1:
+            return _Weights(alike, voting, None)
+        key = cell * trials + self._expected.listed.query.trial[self._rows]
+        counts = np.bincount(key, minlength=len(self) * trials)
+        self._empty = (counts == 0).reshape(len(self), trials)
+        shape = len(self) * trials, self._width
+        return _Weights(alike, voting, sparse.csr_array((1 / counts[key], (key, self._places)), shape))
 
-
-def scored(starts: Ints, counts: Ints, place: Ints, ranks: Ints) -> dict[str, Floats]:
-    """Score queries that all have a positive; `place` counts the positives of each from 1."""
-    precision = place / ranks
-    before = (place - 1) / np.maximum(ranks - 1, 1)
-    before[ranks == 1] = 1
-    ap, early = np.add.reduceat(precision, starts) / counts, np.add.reduceat(before, starts) / counts
-    first, last = ranks[starts], ranks[starts + counts - 1]
-    hits = {f"R{k}": (first <= k).astype(np.float64) for k in RANKS}
-    return {"mAP": ap, "mAP_trapz": (ap + early) / 2, "mINP": counts / last, **hits}
-
-
-def _summed(cell: Ints, values: Floats, count: int) -> Floats:
-    return np.asarray(np.bincount(cell, values, count), dtype=np.float64)
+    def _spread(self, found: Floats) -> Floats:
+        """Give standard deviations over trials (scores, cells); NaN for one trial, or where a cell is empty in some."""
+        if self._weights.trials is None:
+            return np.full((found.shape[1], len(self)), np.nan)
+        means = (self._weights.trials @ found).reshape(*self._empty.shape, -1)
+        means[self._empty] = np.nan
+        return np.asarray(means.std(axis=1, ddof=1).T)
 
 
 def cut(expected: Expected, kind: str, scheme_id: str, levels: Iterable[str]) -> Cells | str:
     """Make the cut that is known by a scheme's name and hash, or say why it cannot be made of the lists."""
     query, gallery = expected.listed.query.table, expected.listed.gallery.table
-    unknown = [name for name in _names(scheme_id) if name not in strata.SCHEMES and name not in LISTS.names]
+    unknown = [name for name in _names(scheme_id) if name not in strata.SCHEMES and name not in query.column_names]
     if unknown:
         return f"the lists have no column {unknown[0]!r}"
     asked = text(scheme_id, levels)
@@ -236,8 +226,8 @@ def _number(edge: str) -> float:
 
 def _weighed(
     expected: Expected, cut: Cut, order: Ints, cell: Ints, rows: Ints, found: Ints
-) -> tuple[_Sums, list[Support]]:
-    """Weigh the rows of every cell, and count who is in it."""
+) -> tuple[list[Support], tuple[Floats, Floats]]:
+    """Count who is in every cell, and weigh its rows: in the mean over queries, and in that over people."""
     listed = expected.listed
     queries, people = len(listed.people), int(listed.people.max()) + 1
     asked, row_of, times = np.unique(cell * queries + listed.asked[rows], return_inverse=True, return_counts=True)
@@ -246,12 +236,12 @@ def _weighed(
     persons, query_of, own = np.unique(owner * people + listed.people[query], return_inverse=True, return_counts=True)
     n_id = np.bincount(persons // people, minlength=len(order))
     share = 1 / times[row_of]
-    sums = _Sums(cell, listed.query.trial[rows], share / n_query[cell], share / own[query_of][row_of] / n_id[cell])
+    weights = share / n_query[cell], share / own[query_of][row_of] / n_id[cell]
     # A mean over trials may lie just between two whole numbers: it is summed query by query, as it was when stored.
     parts = np.split(np.bincount(row_of, found, len(asked)) / times, np.cumsum(n_query)[:-1])
     pairs = [round(float(np.sum(part))) for part in parts]
     counts = zip(order.tolist(), n_query.tolist(), n_id.tolist(), pairs, strict=True)
-    return sums, [_support(cut, *of) for of in counts]
+    return [_support(cut, *of) for of in counts], weights
 
 
 def _support(cut: Cut, place: int, queries: int, people: int, pairs: int) -> Support:

@@ -52,40 +52,62 @@ def add(
     """
     from leaderboards import entry, store
 
-    facts = {"display_name": name, "paper_ref": paper, "licence": licence, "division": division, "official": official}
-    said = entry.Said(
-        {key: value for key, value in (facts | {"disclosures": disclose}).items() if value is not None}, weights
-    )
-    kinds = [_kind(path) for path in paths]  # a mistake in the last path should not leave half of them added
-    for path, kind in zip(paths, kinds, strict=True):
+    facts: dict[str, Any] = {
+        "display_name": name,
+        "paper_ref": paper,
+        "licence": licence,
+        "division": division,
+        "official": official,
+    }
+    facts |= {"disclosures": disclose}
+    said = entry.Said({key: value for key, value in facts.items() if value is not None}, weights)
+    _require_printable([name, paper, licence, *(disclose or ())])
+    found = [item for path in paths for item in _found(path)]  # a mistyped path should not leave half of them added
+    for path, kind in found:
         if kind == "submission" and not (data and protocol):
             raise UserError(f"{path}: is a submission; give --data and --protocol to score it by")
     place = store.begun(board)
-    for path, kind in zip(paths, kinds, strict=True):
-        _added(place, path, kind, said, data, protocol)
+    refused = [path for path, kind in found if not _added(place, path, kind, said, data, protocol)]
+    if any(kind == "bundle" for _, kind in found) and (division is None or official is None):
+        typer.echo("note: tables say of these runs what --division and --official or --unofficial say", err=True)
+    if refused:
+        raise UserError(f"{board}: {len(refused)} of {len(found)} were refused, as said above")
 
 
-def _kind(path: Path) -> str:
-    from leaderboards import entry
-
-    if path.suffix == ".csv":
-        return "published"
-    if (path / "submission.json").exists():
-        return "submission"
-    entry.found(path)
-    return "bundles"
+def _require_printable(texts: list[str | None]) -> None:
+    for text in texts:
+        if text and not text.isprintable():
+            raise UserError(f"{text!r}: has a line break, or another sign that is not printed")
 
 
-def _added(place: "Board", path: Path, kind: str, said: "Said", data: Path | None, protocol: str | None) -> None:
+def _found(path: Path) -> list[tuple[Path, str]]:
+    """Find what a path holds: a CSV of papers, or the bundles and submissions of a folder and all below it."""
+    if path.is_file() and path.suffix == ".csv":
+        return [(path, "published")]
+    if not path.is_dir():
+        raise UserError(f"{path}: is no bundle, no submission, no folder that holds some, and no CSV of papers")
+    names = {"run.json": "bundle", "submission.json": "submission"}
+    found = [(record.parent, kind) for name, kind in names.items() for record in sorted(path.rglob(name))]
+    if not found:
+        raise UserError(f"{path}: holds no run.json and no submission.json, and no folder below it does")
+    return found
+
+
+def _added(place: "Board", path: Path, kind: str, said: "Said", data: Path | None, protocol: str | None) -> bool:
+    """Add one thing and say so; what is refused is said too, and the next ones are added all the same."""
     from leaderboards import entry, literature, submission
 
-    if kind == "published":
-        say(f"{path}: {count(literature.add(place, path), 'published row')}")
-    elif kind == "submission":
-        _tell(submission.add(place, path, _manifest(data), str(protocol), said), path)
-    else:
-        for folder in entry.found(path):
-            _tell(entry.add(place, folder, said), folder)
+    try:
+        if kind == "published":
+            say(f"{path}: {count(literature.add(place, path), 'published row')}")
+        elif kind == "submission":
+            _tell(submission.add(place, path, _manifest(data), str(protocol), said), path)
+        else:
+            _tell(entry.add(place, path, said), path)
+    except UserError as error:
+        typer.echo(f"refused: {error}", err=True)
+        return False
+    return True
 
 
 def _tell(row: "Row", path: Path) -> None:
@@ -153,6 +175,9 @@ def check(
     from leaderboards import compact, difference, store
 
     place = store.opened(board)
+    if against and not against.is_dir():
+        raise UserError(f"{against}: is no folder; an older state is a board or a release")
+    images = _manifest(data) if verify else None
     report = checking.check(place, deep)
     _print(report)
     if report.problems and not look:
@@ -165,7 +190,7 @@ def check(
         for path in compact.clean(place):
             say(f"removed: {path}")
     if verify:
-        _verify(place, verify, data, device)
+        _verify(place, verify, images, device)
     if report.problems or (lost and lost.removed):
         raise typer.Exit(1)
 
@@ -178,10 +203,10 @@ def _print(report: "Report") -> None:
     say(report.summary)
 
 
-def _verify(place: "Board", folder: Path, data: Path | None, device: str) -> None:
+def _verify(place: "Board", folder: Path, images: Any, device: str) -> None:  # noqa: ANN401
     from leaderboards import verify
 
-    done = verify.verify(place, folder, _manifest(data), device)
+    done = verify.verify(place, folder, images, device)
     say(done.sentence)
 
 
@@ -234,7 +259,10 @@ def table(
     board: Place,
     by: Annotated[Many, typer.Option(help="light, size, stops, exposure, COLUMN, COLUMN:edges, ONE+OTHER.")] = None,
     pairs: Annotated[Many, typer.Option(help="Queries and their positives by light, stops, camid or COLUMN.")] = None,
-    metric: Annotated[str, typer.Option(help="mAP, R1, R5, R10, mINP or mAP_trapz.")] = "mAP",
+    metric: Annotated[
+        str | None,
+        typer.Option(help="mAP, R1, R5, R10, mINP, mAP_trapz, mAP_id_macro; default: as the protocol ranks."),
+    ] = None,
     protocol: Annotated[Many, typer.Option(help="Only runs by this protocol.")] = None,
     lists: Annotated[Many, typer.Option(help="Only runs on these lists: the first digits of lists_sha256.")] = None,
     order: Annotated[str, typer.Option(help="overall, or worst: by the lowest level.")] = "overall",

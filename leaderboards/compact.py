@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from benchmark import durable
 from benchmark.errors import UserError
 from leaderboards import analysis, history, store
+from leaderboards.derived import GROUP, OWNERS
 from leaderboards.store import Board
 
 MANY = 64  # run files in no release: reading them one by one takes longer than the table that they are for
@@ -26,11 +27,7 @@ DAY = datetime.timedelta(hours=24)  # nobody takes that long to write a file
 _KINDS = tuple(kind.name for kind in history.KINDS.values() if not kind.derived)  # runs first: what they name is there
 _STAMP = "%Y%m%dT%H%M%SZ"
 _SECOND = datetime.timedelta(seconds=1)
-_GROUP = ("lists_sha256", "protocol_sha256", "measures_sha256", "analysis")
-_DERIVED = {
-    "means": (("config_id",), ("run_ids",), analysis.MEANS_VERSION),
-    "pairs": (("config_a", "config_b"), ("run_ids_a", "run_ids_b"), analysis.PAIRS_VERSION),
-}
+_VERSIONS = {"means": analysis.MEANS_VERSION, "pairs": analysis.PAIRS_VERSION}
 
 
 class _Owner(NamedTuple):
@@ -43,7 +40,7 @@ class _Owner(NamedTuple):
 def compact(board: Board, now: datetime.datetime | None = None) -> Path:
     """Write a release of everything that is on the board now, or give the newest where it says that already."""
     last = _newest(board)
-    known = _files(last) if last else {}
+    known = files_of(last) if last else {}
     names = {kind: store.names(board, kind) for kind in _KINDS}
     files = dict(_hashes(board, names, known))
     if last and files == known and _whole(board, last):
@@ -55,17 +52,17 @@ def compact(board: Board, now: datetime.datetime | None = None) -> Path:
     said = {"tables": facts, "files": files}
     at = _after(last, now or datetime.datetime.now(datetime.UTC))
     release = board.root / "compact" / f"{at.strftime(_STAMP)}-{durable.sha256(durable.canonical(said))[:8]}"
-    sums = _sums(release.relative_to(board.root), facts, files)
+    summed = sums(release.relative_to(board.root), facts, files)
     record = {"schema": store.RELEASE, "at": at.isoformat(), **said}
     text = json.dumps(record, indent=1, allow_nan=False) + "\n"
-    store.write_folder(board, release, {**data, "SHA256SUMS": sums, "release.json": text.encode()})
+    store.write_folder(board, release, {**data, "SHA256SUMS": summed, "release.json": text.encode()})
     return release
 
 
 def maintain(board: Board) -> None:
     """Compact a board on which many runs are in no release, where it can be written to."""
     last = _newest(board)
-    known = _files(last) if last else {}
+    known = files_of(last) if last else {}
     loose = [name for name in store.names(board, "runs") if f"runs/{name}.parquet" not in known]
     if len(loose) >= MANY and os.access(board.root, os.W_OK):
         with contextlib.suppress(UserError):
@@ -73,10 +70,15 @@ def maintain(board: Board) -> None:
 
 
 def clean(board: Board, now: datetime.datetime | None = None) -> list[Path]:
-    """Remove leavings of killed writers, stale derived files, and all releases but the newest whole one."""
+    """Remove leavings of killed writers, stale derived files, and all releases but the newest whole one.
+
+    A release stays that lists a file which is gone: it may be all that tells of it.
+    """
     now = now or datetime.datetime.now(datetime.UTC)
     whole = [release for release in store.releases(board) if _whole(board, release)]
-    releases = [release for release in store.releases(board) if whole and release != whole[-1]]
+    releases = [
+        release for release in store.releases(board) if whole and release != whole[-1] and not _witness(board, release)
+    ]
     stale = [board.path(kind, name) for kind in ("means", "pairs") for name in _stale(board, kind)]
     return [path for path in [*_left(board, now), *releases, *stale] if _removed(path)]
 
@@ -85,12 +87,12 @@ def _newest(board: Board) -> Path | None:
     """Give the newest release whose record can be read."""
     for release in reversed(store.releases(board)):
         with contextlib.suppress(UserError):
-            _files(release)
+            files_of(release)
             return release
     return None
 
 
-def _files(release: Path) -> dict[str, str]:
+def files_of(release: Path) -> dict[str, str]:
     """Give the hash of every file that a release was made of."""
     record = durable.read_json(release / "release.json")
     files = record.get("files")
@@ -98,6 +100,46 @@ def _files(release: Path) -> dict[str, str]:
     if files is None or not ours or not all(isinstance(sha256, str) for sha256 in files.values()):
         raise UserError(f"{release / 'release.json'}: is no {store.RELEASE} that lists its files")
     return dict(files)
+
+
+def lost(board: Board, release: Path) -> Iterator[str]:
+    """Name the files of a release that are not on the board any more."""
+    present = {kind: set(store.names(board, kind)) for kind in _KINDS}
+    for name in files_of(release):
+        kind, _, file = name.partition("/")
+        if kind == "blobs" or kind not in present:
+            there = (board.root / "results" / name).exists()
+        else:
+            there = file.removesuffix(".parquet") in present[kind]
+        if not there:
+            yield name
+
+
+def set_aside(board: Board, name: str, whole: bool = False) -> bool:
+    """Say whether a file was moved to quarantine with a reason; `whole`: and is there as it was."""
+    folder = (board.root / "quarantine" / "results" / name).parent
+    for path in folder.glob(f"{Path(name).name}*"):
+        with contextlib.suppress(UserError):
+            if path.suffix != ".json" and _reasoned(path, name) and (not whole or _named_by(path, name)):
+                return True
+    return False
+
+
+def _reasoned(path: Path, name: str) -> bool:
+    said = durable.read_json(path.with_name(f"{path.name}.json"))
+    return said.get("file") == f"results/{name}" and bool(said.get("reason"))
+
+
+def _named_by(path: Path, name: str) -> bool:
+    sha256 = durable.sha256(durable.read_bytes(path))
+    return Path(name).name == sha256 or Path(name).stem.endswith(store.named(sha256))
+
+
+def _witness(board: Board, release: Path) -> bool:
+    try:
+        return any(not set_aside(board, name, whole=True) for name in lost(board, release))
+    except UserError:
+        return False
 
 
 def _whole(board: Board, release: Path) -> bool:
@@ -132,7 +174,7 @@ def _sorted(table: pa.Table) -> pa.Table:
     return table.take(pc.sort_indices(table[store.FILE]))  # a stable sort: rows of a file keep their order
 
 
-def _sums(folder: Path, facts: Mapping[str, Mapping[str, Any]], files: Mapping[str, str]) -> bytes:
+def sums(folder: Path, facts: Mapping[str, Mapping[str, Any]], files: Mapping[str, str]) -> bytes:
     """Write what `sha256sum -c` reads in the folder of the board."""
     paths = {f"results/{name}": sha256 for name, sha256 in files.items()}
     paths |= {f"{folder}/{name}": fact["sha256"] for name, fact in facts.items()}
@@ -196,19 +238,19 @@ def _stale(board: Board, kind: str) -> list[str]:
 
 def _owners(board: Board, kind: str, name: str) -> set[_Owner]:
     """Say whose numbers a derived file holds; none where it cannot be read or was made by another version."""
-    configs, runs, version = _DERIVED[kind]
+    configs, runs = OWNERS[kind]
     try:
-        table = store.read(board, kind, name, [*_GROUP, *configs, *runs])
+        table = store.read(board, kind, name, [*GROUP, *configs, *runs])
     except UserError:
         return set()
     texts = [pc.binary_join(table[one], ",") for one in runs]
-    keys = pa.table([*(table[one] for one in (*_GROUP, *configs)), *texts], names=[*_GROUP, *configs, *runs])
+    keys = pa.table([*(table[one] for one in (*GROUP, *configs)), *texts], names=[*GROUP, *configs, *runs])
     rows = keys.group_by(keys.column_names).aggregate([]).to_pylist()
     return {
         _Owner(
-            tuple(str(row[one]) for one in (*_GROUP, *configs)),
+            tuple(str(row[one]) for one in (*GROUP, *configs)),
             frozenset(",".join(row[one] for one in runs).split(",")),
         )
         for row in rows
-        if str(row["analysis"]).startswith(f"{kind} {version},")
+        if str(row["analysis"]).startswith(f"{kind} {_VERSIONS[kind]},") and None not in [row[one] for one in runs]
     }

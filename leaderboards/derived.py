@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from benchmark import strata
 from benchmark.errors import UserError
@@ -21,9 +22,9 @@ SLOPES = "stops"  # the scheme_id of slopes in strata/1
 CHUNK = 8  # configurations a file: a kill costs some seconds of work
 
 KEY = "key"  # the column that names the runs of a row, while rows are looked for
-_GROUP = ("lists_sha256", "protocol_sha256", "measures_sha256", "analysis")
+GROUP = ("lists_sha256", "protocol_sha256", "measures_sha256", "analysis")
 _CELL = ("cut", "scheme_id", "scheme_sha256", "q_stratum", "g_stratum", "metric")
-_OWNERS = {"means": (("config_id",), ("run_ids",)), "pairs": (("config_a", "config_b"), ("run_ids_a", "run_ids_b"))}
+OWNERS = {"means": (("config_id",), ("run_ids",)), "pairs": (("config_a", "config_b"), ("run_ids_a", "run_ids_b"))}
 
 Task = TypeVar("Task")
 
@@ -32,7 +33,7 @@ def known(board: Board, kind: str, group: Mapping[str, str | None], configs: Seq
     """Give the rows of a group and of some configurations (of pairs: of both sides), once each, with a column `key`."""
     table = _loaded(board, kind, tuple(store.names(board, kind)))
     kept = [pc.is_null(table[name]) if value is None else pc.equal(table[name], value) for name, value in group.items()]
-    for name, wanted in zip(_OWNERS[kind][0], configs, strict=True):
+    for name, wanted in zip(OWNERS[kind][0], configs, strict=True):
         kept.append(pc.is_in(table[name], pa.array(wanted, pa.string())))
     all_kept = reduce(pc.and_, kept)
     if not pc.all(all_kept, min_count=0).as_py():  # else nothing is copied: a board's one group may have many rows
@@ -53,7 +54,7 @@ def nothing(kind: str) -> pa.Table:
 
 def keys(table: pa.Table, kind: str) -> pa.Array:
     """Name the runs of every row."""
-    names, lists = _OWNERS[kind]
+    names, lists = OWNERS[kind]
     parts = [table[name] for name in names] + [pc.binary_join(table[name], ",") for name in lists]
     return pc.binary_join_element_wise(*parts, " ")
 
@@ -99,14 +100,20 @@ def _families(units: Sequence[Unit]) -> list[str]:
 
 def once(table: pa.Table, names: Sequence[str]) -> pa.Table:
     """Leave out rows that agree in these columns with an earlier one: two processes may compute the same."""
+    first = np.unique(numbered(table, names), return_index=True)[1]
+    return table if len(first) == len(table) else table.take(pa.array(np.sort(first)))
+
+
+def numbered(table: pa.Table, names: Sequence[str]) -> NDArray[np.int64]:
+    """Give each row a number; rows that agree in these columns, and no others, have the same."""
     codes = np.zeros(len(table), dtype=np.int64)
     for name in names:
         column = table[name].combine_chunks().dictionary_encode(null_encoding="encode")
-        mixed = codes * len(column.dictionary) + column.indices.to_numpy(zero_copy_only=False)
-        # Numbered anew after every column, so that products never grow beyond 64 bits.
-        codes = np.unique(mixed, return_inverse=True)[1].astype(np.int64)
-    first = np.unique(codes, return_index=True)[1]
-    return table if len(first) == len(table) else table.take(pa.array(np.sort(first)))
+        if len(column.dictionary) > 1:
+            mixed = codes * len(column.dictionary) + column.indices.to_numpy(zero_copy_only=False)
+            # Numbered anew after every column, so that products never grow beyond 64 bits.
+            codes = np.unique(mixed, return_inverse=True)[1].astype(np.int64)
+    return codes
 
 
 def computed(
@@ -137,7 +144,7 @@ def merge(board: Board, kind: str) -> None:
     if loaded.problems:  # `check` looks into it
         return
     named = loaded.table.append_column(KEY, keys(loaded.table, kind))
-    data = store.encoded(kind, once(named, (KEY, *_GROUP, *_CELL)).drop_columns([KEY]))
+    data = store.encoded(kind, once(named, (KEY, *GROUP, *_CELL)).drop_columns([KEY]))
     with contextlib.suppress(UserError, OSError):
         new = store.publish(board, kind, data)
         for name in names:

@@ -411,14 +411,14 @@ _PAIRS: Columns = (
 
 # `board table --format csv`: a line a number, all in one file.
 _TABLE: Columns = {
-    "board": Meaning("", "The board."),
+    "board": Meaning("", "The board. In every column a text that begins with = + - or @ stands behind an apostrophe."),
     "title": Meaning("", "The table that the number stands in."),
     "eval_set": _PROTOCOL["eval_set"],
     "protocol_id": _PROTOCOL["protocol_id"],
     "lists_sha256": _GROUP["lists_sha256"],
     "protocol_sha256": _GROUP["protocol_sha256"],
     "section": Meaning("", "ranked, apart (not ranked, see why), lost (no number) or published (from a paper)."),
-    "place": Meaning("from 1", "Place in the table; equal ones cannot be told apart; empty: not ranked."),
+    "place": Meaning("from 1", "Place in the table; equal ones cannot be told apart; empty: not ranked, or few seeds."),
     "name": Meaning("", "What the table calls it."),
     "method": _METHOD["method"],
     "config_id": _STATE["config_id"],
@@ -442,8 +442,15 @@ _TABLE: Columns = {
     "sd_seeds": Meaning("as value", "Standard deviation over seeds; empty: one seed."),
     "ci_lo": Meaning("as value", "Lower end of the 95 % interval over identities; empty under 30 of them."),
     "ci_hi": Meaning("as value", "Upper end of the 95 % interval over identities; empty under 30 of them."),
-    "bold": Meaning("", "yes: a paired test over five seeds says that it is better than all ranked others."),
+    "bold": Meaning("", "yes: by paired tests it is better than every other row of five seeds or more."),
     "reason": Meaning("", "Why there is no value, or no interval."),
+    "difference": Meaning("as value", "The leader of the column less this row; empty: not tested."),
+    "difference_lo": Meaning("as value", "Lower end of its 95 % interval."),
+    "difference_hi": Meaning("as value", "Upper end of its 95 % interval."),
+    "p": Meaning("probability", "The larger of two: seeds and identities drawn, and sign flips of identities."),
+    "p_corrected": Meaning(
+        "probability", "The same, corrected (Holm) for tests of the whole, or of levels, of the table."
+    ),
     "chance": Meaning("as value", "What a random order of the gallery would give; empty: not known for this metric."),
     "n_query": _SUPPORT["n_query"],
     "n_id": _SUPPORT["n_id"],

@@ -31,18 +31,6 @@ class Said:
     weights: bool = False  # keep the weights, too
 
 
-def found(path: Path) -> list[Path]:
-    """List the bundles of a folder: itself, or all below it."""
-    if (path / "run.json").is_file():
-        return [path]
-    if not path.is_dir():
-        raise UserError(f"{path}: is neither a bundle nor a folder that holds bundles")
-    folders = sorted(record.parent for record in path.rglob("run.json"))
-    if not folders:
-        raise UserError(f"{path}: holds no run.json, and no folder below it does")
-    return folders
-
-
 def add(board: Board, folder: Path, said: Said | None = None) -> Row:
     """Put a bundle on the board and give its row; adding it again changes nothing."""
     said, bundle = said or Said(), results.read(folder)
@@ -62,10 +50,10 @@ def admit(board: Board, bundle: Bundle, where: Path, said: Said, files: Mapping[
     tables = {kind: store.encoded(kind, table) for kind, table in bundle.tables.items()}
     if "lists" in tables:
         row |= _measured(board, bundle.tables["lists"], row, where)
-    row |= {_COLUMNS[kind]: durable.sha256(data) for kind, data in tables.items()}
+    row |= {store.HASHES[kind]: durable.sha256(data) for kind, data in tables.items()}
     row["files"] = [_file(name, data) for name, data in files.items()] or None
-    if _is_there(board, row, where):
-        return row
+    if (known := _known(board, row, tables, where)) is not None:
+        return known
     for kind, data in tables.items():
         store.publish(board, kind, data, store.files(row)[kind][: -store.DIGITS])
     for data in files.values():
@@ -79,9 +67,6 @@ def measures(lists: pa.Table) -> str:
     lists = lists.sort_by([("trial", "ascending"), ("role", "ascending"), ("image_id", "ascending")])
     parts = [durable.sha256(_bytes(lists[name])) for name in ("role", "image_id", *_MEASURES)]
     return durable.sha256(durable.canonical(parts))
-
-
-_COLUMNS = {"queries": "queries_sha256", "strata": "strata_sha256", "lists": "lists_file_sha256"}
 
 
 def _kept(folder: Path, said: Said) -> dict[str, bytes]:
@@ -117,20 +102,23 @@ def _measured(board: Board, lists: pa.Table, row: Row, where: Path) -> Row:
     return {"measures_sha256": own}
 
 
-def _is_there(board: Board, row: Row, where: Path) -> bool:
-    """Say whether this very run is on the board; one that says something else under its name is refused."""
+def _known(board: Board, row: Row, tables: Mapping[str, bytes], where: Path) -> Row | None:
+    """Find this very run on the board, however it is encoded; one that says something else is refused."""
     known = store.rows_of(board, row["run_id"])
-    differing = {other["status"]: sorted(_differing(other, row)) for other in known}
-    if not all(differing.values()):
-        return True
+    differing = [(other, sorted(_differing(other, row))) for other in known]
+    if not all(names for _, names in differing):
+        return row
+    for other, names in differing:
+        if set(names) <= set(store.HASHES.values()) and store.same_tables(board, other, tables):
+            return row | {name: other[name] for name in store.HASHES.values()}
     # A run that was killed may go on; one that ended well is what it is.
-    for other in (other for other in known if other["status"] in (row["status"], "ok")):
-        name = differing[other["status"]][0]
+    for other, names in ((other, names) for other, names in differing if other["status"] in (row["status"], "ok")):
+        name = names[0]
         raise UserError(
             f"{where}: run {row['run_id'][:8]} is on the board with {name} = {other[name]!r}, here it is "
             f"{row.get(name)!r}; what is on a board is not rewritten: `luxreid board mark` adds to it"
         )
-    return False
+    return None
 
 
 def _differing(one: Row, other: Row) -> Iterator[str]:

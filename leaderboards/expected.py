@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from benchmark.errors import UserError
 from benchmark.protocol import Junk
+from leaderboards.slices import Ints, Slices
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 _WIDE = 2**16  # more than any place
@@ -112,10 +111,10 @@ class Expected:
         self.junk = taken + self._unseen()
         self.seen = total - self.junk
         self.positives = np.bincount(asker, ~hidden, len(query)).astype(np.int64)
-        self.starts = np.concatenate([[0], np.cumsum(self.positives)])
-        self.place = np.arange(1, self.starts[-1] + 1) - np.repeat(self.starts[:-1], self.positives)
-        self.owner = np.repeat(np.arange(len(query)), self.positives)
         self.valid = self.positives > 0
+        self.slices = Slices(self.positives[self.valid])
+        self.owner = np.repeat(np.arange(len(query)), self.positives)
+        self.whose, self.first = self.person[0][self.owner], starts[self.owner]  # of a positive: person, first pair
 
     def _hidden(self, asker: Ints, row: Ints) -> tuple[Mask, Mask]:
         """Say which pairs a query does not see, and which of them it does not see whoever is on the picture."""

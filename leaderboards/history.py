@@ -166,18 +166,27 @@ def _incomplete(row: Mapping[str, Any]) -> str:
     """Look for what makes a run's numbers traceable."""
     if row.get("provenance") not in RANKABLE:
         return f"provenance is {row.get('provenance')}"
-    needed = ("lists_sha256", "protocol_sha256", "config_id", *(_SHOWN if row["provenance"] == "ran_here" else ()))
+    ours = _ours(row)
+    needed = ("lists_sha256", "protocol_sha256", "config_id", *(_SHOWN if ours else ()))
     lacking = [name for name in needed if row.get(name) in (None, "")]
     # A package that is installed has no commit; its version names the code, where it is a release.
     released = "dev" not in (row.get("package_version") or "dev")
-    lacking += ["git_commit"] * (row["provenance"] == "ran_here" and not (row.get("git_commit") or released))
+    lacking += ["git_commit"] * (ours and not (row.get("git_commit") or released))
+    lacking += ["git_dirty"] * bool(ours and row.get("git_commit") and row.get("git_dirty") is None)
+    lacking += ["deterministic"] * (ours and row.get("deterministic") is None)
     return f"its record has no {', '.join(lacking)}" if lacking else ""
+
+
+def _ours(row: Mapping[str, Any]) -> bool:
+    """Say whether a run was trained here: a verified one shows what it had to show before."""
+    return (row.get("added_as") or row.get("provenance")) != "rescored"
 
 
 def _unfair(row: Mapping[str, Any]) -> str:
     """Look at how a run came about."""
     if row.get("git_dirty"):
-        return "its code had changes that no commit holds"
+        whose = "the code" if row.get("provenance") == "ran_here" else "the evaluator that scored it"
+        return f"{whose} had changes that no commit holds"
     if row.get("deterministic") is False:
         return "it ran in a way that is not deterministic"
     if broken := (row.get("n_nonfinite_q") or 0) + (row.get("n_nonfinite_g") or 0):

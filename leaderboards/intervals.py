@@ -16,18 +16,23 @@ NEAR = 1e-6  # a last digit of a mean may move a draw by one place
 
 _CELL = ("cut", "scheme_id", "q_stratum", "g_stratum", "metric")
 _DRAWN = ("se", "ci_lo", "ci_hi")
+_HOW = ("ci_method", "ci_B", "ci_seed")
 
 
 def problems(bundle: Bundle, parts: Sequence[Cells]) -> Iterator[str]:
-    """Say which intervals of a run come out otherwise; its numbers were computed again before."""
+    """Say which intervals of a run come out otherwise, lack, or cannot be; its numbers were computed again before."""
     if bundle.run.get("list_depth") is not None:
         return
-    stored = [row for row in bundle.tables["strata"].to_pylist() if row["ci_B"] is not None]
-    if len({(row["ci_B"], row["ci_seed"]) for row in stored}) > 1:
+    stored = bundle.tables["strata"].to_pylist()
+    drawn = {(row["ci_B"], row["ci_seed"]) for row in stored if row["ci_B"] is not None}
+    if len(drawn) > 1:
         yield "strata: its intervals were drawn in more than one way"
         return
-    for row in stored[:1]:
-        fresh = {_cell(one): one for one in _drawn(bundle, parts, row["ci_B"], row["ci_seed"]).to_pylist()}
+    for draws, seed in drawn:  # without intervals nothing says that there were to be some
+        if seed is None:
+            yield "strata: ci_seed is None, so its intervals cannot be drawn again"
+            return
+        fresh = {_cell(one): one for one in _drawn(bundle, parts, draws, seed).to_pylist()}
         for one in stored:
             if (other := fresh.get(_cell(one))) is not None:
                 yield from _differing(one, other)
@@ -45,9 +50,16 @@ def _drawn(bundle: Bundle, parts: Sequence[Cells], draws: int, seed: int) -> pa.
 def _differing(stored: dict[str, Any], fresh: dict[str, Any]) -> Iterator[str]:
     for name in _DRAWN:
         found, wanted = stored[name], fresh[name]
-        if wanted is None or abs(found - wanted) > NEAR:
-            yield f"strata: {' '.join(str(word) for word in _cell(stored))}: {name} is {found}, drawn again {wanted}"
+        if (found is None) != (wanted is None) or (found is not None and not abs(found - wanted) <= NEAR):
+            yield f"strata: {_words(stored)}: {name} is {found}, drawn again {wanted}"
+    for name in _HOW:
+        if stored[name] != fresh[name]:
+            yield f"strata: {_words(stored)}: {name} is {stored[name]}, drawn again {fresh[name]}"
 
 
 def _cell(row: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(row[name] for name in _CELL)
+
+
+def _words(row: dict[str, Any]) -> str:
+    return " ".join(str(word) for word in _cell(row))

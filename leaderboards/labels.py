@@ -64,6 +64,8 @@ def given(row: Row) -> str:
 
 
 def _flags(row: Row) -> Iterable[str]:
+    if _undisclosed(row):
+        yield "nothing disclosed"
     if row.get("rerank") not in (None, "", "none"):
         yield "re-ranked"
     if row.get("flip_tta"):
@@ -76,6 +78,12 @@ def _flags(row: Row) -> Iterable[str]:
         yield "has seen test people"
     if row.get("list_depth") is not None:
         yield f"first {row['list_depth']} of each ranking known"
+
+
+def _undisclosed(row: Row) -> bool:
+    """Say whether somebody's features were scored without a word on where they come from; a submission has answers."""
+    foreign = (row.get("added_as") or row.get("provenance")) == "rescored" and not row.get("submission_sha256")
+    return foreign and not any(row.get(name) for name in ("disclosures", "pretrain_data", "train_sets"))
 
 
 def _told_apart(name: str, facts: Mapping[str, Mapping[str, str]]) -> dict[str, str]:

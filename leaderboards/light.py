@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 from benchmark import strata
 from benchmark.statistics import MIN_IDENTITIES
 from leaderboards.cells import Support
-from leaderboards.expected import Expected, Floats, Ints, Mask
+from leaderboards.expected import Expected, Mask
+from leaderboards.slices import Floats, Ints
 
 SLOPE = "mAP_per_stop"
 DIFFERENCE = "mAP_difference"
@@ -83,7 +84,10 @@ class Within:
 
 def averaged(expected: Expected, values: Floats) -> Floats:
     """Average every query over the trials in which it has a positive; NaN where it has none."""
-    listed, rows = expected.listed, np.flatnonzero(expected.valid)
+    listed = expected.listed
+    if len(listed.people) == len(listed.asked):  # every query is asked once
+        return np.where(expected.valid, values, np.nan)
+    rows = np.flatnonzero(expected.valid)
     sums = np.bincount(listed.asked[rows], values[rows], len(listed.people))
     times = np.bincount(listed.asked[rows], minlength=len(listed.people))
     return np.where(times > 0, sums / np.maximum(times, 1), np.nan)
@@ -92,14 +96,14 @@ def averaged(expected: Expected, values: Floats) -> Floats:
 def icc(values: Floats, people: Ints) -> float:
     """Give the share of the variance that lies between people, from sums of squares; NaN where there is none."""
     known = ~np.isnan(values)
-    values, people = values[known], np.unique(people[known], return_inverse=True)[1]
+    values, people = values[known], people[known]
     counts, sums = np.bincount(people), np.bincount(people, values)
-    total, groups = len(values), len(counts)
+    total, groups = len(values), int(np.count_nonzero(counts))
     if groups < 2 or total == groups:
         return float("nan")
-    centre = values.mean()
-    explained = float(np.sum(counts * (sums / counts - centre) ** 2))
-    rest = float(np.sum((values - (sums / counts)[people]) ** 2))
+    centre, means = values.mean(), sums / np.maximum(counts, 1)
+    explained = float(np.sum(counts * (means - centre) ** 2))
+    rest = float(np.sum((values - means[people]) ** 2))
     between, inside = explained / (groups - 1), rest / (total - groups)
     size = (total - float(np.sum(counts * counts)) / total) / (groups - 1)
     spread = between + (size - 1) * inside

@@ -93,6 +93,18 @@ def rows_for(
     return sorted(kept, key=lambda row: (-(row["mAP"] or 0), row["method"], row["source"]))
 
 
+def problems(rows: pa.Table) -> Iterator[str]:
+    """Say, a line each, what of published rows on a board no CSV could have given."""
+    for row in rows.to_pylist():
+        where = f"{row['method']!r} from {row['source']!r}"
+        for name in NUMBERS.values():
+            if row[name] is not None and not 0 <= row[name] <= 1:  # NaN lies nowhere
+                yield f"{where}: {name} is {row[name]}, must lie between 0 and 1"
+        for name, allowed in (("ap_rule", AP_RULES), ("denominator", DENOMINATORS)):
+            if row[name] not in allowed and (row[name] is not None or name in NEEDED):
+                yield f"{where}: {name} is {row[name]!r}; {nearest(str(row[name]), list(allowed))}"
+
+
 def _known_hash(name: str) -> str | None:
     return protocol.load(name).sha256 if name in protocol.PROTOCOLS.names() else None
 

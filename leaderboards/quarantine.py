@@ -1,5 +1,6 @@
 """Setting aside what a check found broken: rows before their files, so that no run is read without them."""
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,6 +65,6 @@ def _movable(board: Board, paths: Iterable[Path]) -> Iterator[Path]:
         inside = path.relative_to(board.root).parts
         whole = board.root.joinpath(*inside[:2]) if inside and inside[0] == "compact" else path
         # A row may name anything: nothing outside the board is moved.
-        if len(inside) > 1 and ".." not in inside and whole not in moved and whole.exists():
+        if len(inside) > 1 and ".." not in inside and whole not in moved and os.path.lexists(whole):
             moved.add(whole)
             yield whole

@@ -1,7 +1,7 @@
 """Who is ranked, who is tested against whom, and which places follow from the tests.
 
 A place is a claim: a row stands below the leader only where the paired test over five seeds says so. Rows that it does
-not separate from the leader share the first place.
+not separate from the leader share the first place; rows of fewer seeds have none.
 """
 
 import math
@@ -36,6 +36,16 @@ class Task(NamedTuple):
     metric: str
 
 
+class Outcome(NamedTuple):
+    """What a test against the leader of a column found: the leader less the other."""
+
+    difference: float
+    low: float | None
+    high: float | None
+    p: float  # the larger of the two
+    corrected: float  # Holm, over its family in the table
+
+
 class Tested(NamedTuple):
     """What the tests of one table say."""
 
@@ -43,6 +53,7 @@ class Tested(NamedTuple):
     beaten: frozenset[str]  # the leader of the order is better than they
     untested: frozenset[str]  # by five seeds; nobody knows
     bold: Mapping[Key, str]  # who is better than all others
+    outcomes: Mapping[tuple[Key, str], Outcome]  # by column, and by whom its leader was tested against
 
 
 def groups(rows: Iterable[Row]) -> dict[Group, list[Row]]:
@@ -56,16 +67,18 @@ def groups(rows: Iterable[Row]) -> dict[Group, list[Row]]:
 def divided(rows: Sequence[Row]) -> Sorted:
     """Divide a group's runs: what may be ranked, once a configuration and seed; who runs one again shows the first."""
     counted, others = dict[tuple[str, int | None], Row](), list[tuple[Row, str]]()
+    made = dict[tuple[object, ...], Row]()  # of weights or vectors, and how they were ranked
     measured: str | None = None
-    for row in sorted(rows, key=_age):
+    for row in sorted(rows, key=age):
         reason = history.unranked(row)
         if not reason:
             measured = measured or row.get("measures_sha256")
-            reason = _again(row, counted, measured)
+            reason = _again(row, counted, measured) or _copied(row, made)
         if reason:
             others.append((row, reason))
         else:
             counted[row["config_id"], row.get("seed")] = row
+            made |= dict.fromkeys(_origins(row).values(), row)
     return Sorted(list(counted.values()), others)
 
 
@@ -74,12 +87,17 @@ def configurations(rows: Iterable[Row]) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {}
     for row in rows:
         found.setdefault(str(row.get("config_id")), []).append(row)
-    return {config: sorted(own, key=lambda row: (_seed(row), _age(row))) for config, own in found.items()}
+    return {config: sorted(own, key=lambda row: (_seed(row), age(row))) for config, own in found.items()}
 
 
 def leader(values: Mapping[str, float]) -> str | None:
     """Find the highest value; of equal ones the same every time."""
     return min(values, key=lambda config: (-values[config], config)) if values else None
+
+
+def placed(rows: Mapping[str, Sequence[Row]]) -> frozenset[str]:
+    """Find the configurations with five seeds or more: only they have places, lead, and are bold."""
+    return frozenset(config for config, own in rows.items() if len({row.get("seed") for row in own}) >= SEEDS)
 
 
 def testable(rows: Mapping[str, Sequence[Row]], one: str, other: str) -> bool:
@@ -97,7 +115,8 @@ def tested(
     """Test the leader of every column against all others, and in the cell `key` the leader of the order.
 
     `against` gives the tests of a leader against all whom it can be tested against. Tests of a metric are corrected
-    together, those of the whole and those of levels. Under 30 identities there is no test.
+    together, those of the whole and those of levels. Under 30 identities there is no test. Who has fewer than five
+    seeds must be in no values: a lucky one would lead, and as nobody can be tested against it, take all places away.
     """
     columns = {one: _tasks(own, one) for one, own in values.items()}
     asked = {task.rival: task for task in _tasks(order, key)}
@@ -110,6 +129,7 @@ def tested(
         beaten=frozenset(other for other, task in asked.items() if better.get(task)),
         untested=frozenset(other for other, task in asked.items() if task not in found),
         bold=bold,
+        outcomes=_outcomes(found, [task for own in columns.values() for task in own]),
     )
 
 
@@ -120,12 +140,7 @@ def claims(tests: Mapping[Task, Row]) -> dict[Task, bool]:
     of all levels are another. The larger p counts: the one that draws seeds too, and the one that supposes no
     distribution.
     """
-    made = dict.fromkeys(tests, False)
-    for family in {_family(task) for task in tests}:
-        own = [task for task in tests if _family(task) == family]
-        corrected = differences.holm(np.array([_larger(tests[task]) for task in own]))
-        made |= {task: _better(tests[task], float(p)) for task, p in zip(own, corrected, strict=True)}
-    return made
+    return {task: _better(tests[task], p) for task, p in _corrected(tests).items()}
 
 
 def places(values: Mapping[str, float], beaten: Collection[str]) -> dict[str, str]:
@@ -138,6 +153,27 @@ def places(values: Mapping[str, float], beaten: Collection[str]) -> dict[str, st
     shared = "=1" if len(first) > 1 else "1"
     above = {value: place for place, value in reversed(list(enumerate(values[config] for config in order)))}
     return {config: shared if config in first else str(above[values[config]] + 1) for config in order}
+
+
+def _corrected(tests: Mapping[Task, Row]) -> dict[Task, float]:
+    """Correct the larger p of every test for all tests of its family."""
+    made = dict.fromkeys(tests, math.nan)
+    for family in {_family(task) for task in tests}:
+        own = [task for task in tests if _family(task) == family]
+        corrected = differences.holm(np.array([_larger(tests[task]) for task in own]))
+        made |= {task: float(p) for task, p in zip(own, corrected, strict=True)}
+    return made
+
+
+def _outcomes(found: Mapping[Task, Row], tasks: Iterable[Task]) -> dict[tuple[Key, str], Outcome]:
+    corrected = _corrected(found)
+    return {
+        ((task.place, task.metric), task.rival): Outcome(
+            row["difference"], row.get("ci_lo"), row.get("ci_hi"), _larger(row), corrected[task]
+        )
+        for task in tasks
+        if (row := found.get(task))
+    }
 
 
 def _tasks(values: Mapping[str, float], key: Key) -> list[Task]:
@@ -159,7 +195,25 @@ def _again(row: Row, counted: Mapping[tuple[str, int | None], Row], measured: st
     return f"{seed} was run again; the first counts"
 
 
-def _age(row: Row) -> tuple[str, str]:
+def _copied(row: Row, made: Mapping[tuple[object, ...], Row]) -> str:
+    """Look for a counted run of the same network: five seeds of one network are one seed."""
+    found = ((words, made[key]) for words, key in _origins(row).items() if key in made)
+    return next((f"has the {words} of run {other['run_id'][:8]}" for words, other in found), "")
+
+
+def _origins(row: Row) -> dict[str, tuple[object, ...]]:
+    """Give what a run's ranks come from; one network that is ranked in another way is another configuration."""
+    names = {"weights": "ckpt_sha256", "vectors": "features_sha256"}
+    return {words: (name, row[name], *how(row)) for words, name in names.items() if row.get(name)}
+
+
+def how(row: Row) -> tuple[object, ...]:
+    """Say how a network's ranks came about; runs of one configuration agree in it."""
+    return tuple(row.get(name) for name in ("metric", "rerank", "flip_tta", "input_h", "input_w"))
+
+
+def age(row: Row) -> tuple[str, str]:
+    """Give the order of runs: who began first."""
     return str(row.get("started_at") or ""), str(row["run_id"])
 
 

@@ -16,9 +16,10 @@ from benchmark.results import Bundle
 from benchmark.schemas import SCORES
 from leaderboards import light, recount_queries, recount_strata
 from leaderboards.cells import Means
-from leaderboards.expected import Expected, Floats, Listed, Rules
+from leaderboards.expected import Expected, Listed, Rules
 from leaderboards.recount_queries import SINGLE, Scored
 from leaderboards.recount_strata import EXACT, Checked, Strata
+from leaderboards.slices import Floats
 
 Record = Mapping[str, Any]
 
@@ -113,12 +114,12 @@ def _known(strata: Strata, scored: Scored, whole: Means) -> dict[str, tuple[floa
 
 def _of_all(strata: Strata, scored: Scored) -> dict[str, tuple[float, float]]:
     """Give what is averaged over queries in another way."""
-    expected, scores = strata.expected, scored.ends[0].scores
+    expected, ends = strata.expected, scored.ends[0]
     share = strata.whole.support[0].n_query / len(expected.listed.people)
     counted = share if expected.rules.invalid == "count" else 1.0
     return {
-        "mAP_all": (_mean(expected, scores["mAP"]) * share, EXACT),
-        "mAP_trapz_all": (_mean(expected, scores["mAP_trapz"]) * share, EXACT),
+        "mAP_all": (_mean(expected, ends.of("mAP")) * share, EXACT),
+        "mAP_trapz_all": (_mean(expected, ends.of("mAP_trapz")) * share, EXACT),
         "mAP_opt": (_mean(expected, scored.ap_opt), SINGLE),
         "R1_opt": (_mean(expected, (scored.first_opt == 1).astype(np.float64)) * counted, EXACT),
     }

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from leaderboards import cells
 from leaderboards.cells import Ranked
-from leaderboards.expected import Expected, Floats, Ints, Mask
+from leaderboards.expected import Expected, Mask
+from leaderboards.slices import RANKS, SCORED, Floats, Ints
 
 SINGLE = 1e-6  # how far a number in single precision may be off
 
@@ -25,7 +25,11 @@ class Ends:
     """One way in which the ranks that are not known may end, and what each query scores, NaN without positive."""
 
     ranked: Ranked
-    scores: dict[str, Floats]
+    scores: Floats  # (queries, SCORED)
+
+    def of(self, metric: str) -> Floats:
+        """Give one score of every query."""
+        return np.asarray(self.scores[:, SCORED.index(metric)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,27 +109,31 @@ def _ranked(rows: pa.Table, expected: Expected) -> Ranked:
     owner = expected.owner
     if expected.rules.depth is not None:
         owner = np.repeat(np.arange(len(rows)), _lengths(_column(rows, "pos_ranks")))
+    places = places.astype(np.int64)  # once, for all that is looked up by it
     if len(expected.listed.trials) > 1:
-        places = places + expected.listed.gallery.starts[expected.listed.query.trial[owner]]
-    return Ranked(ranks, places, owner, _numbers(pc.fill_null(_column(rows, "first_rank_id"), 0)))
+        places += expected.listed.gallery.starts[expected.listed.query.trial[owner]]
+    ahead = ranks - expected.slices.place if expected.rules.depth is None else ranks
+    return Ranked(ranks, ahead, places, owner, _numbers(pc.fill_null(_column(rows, "first_rank_id"), 0)))
 
 
 def _positives(rows: pa.Table, ranked: Ranked, expected: Expected) -> Iterator[str]:
     """Say where positives are not those of the lists, all of them, or ranks are none."""
-    owner, sides = ranked.owner, expected.person
+    owner, whole = ranked.owner, expected.rules.depth is None
     outside = _outside(ranked, expected)
     if outside.any():
         yield from _of_positive(outside, rows, ranked, "stands nowhere in the gallery")
         return
-    strange = sides[0][owner] != sides[1][ranked.rows]
+    whose = expected.whose if whole else expected.person[0][owner]
+    strange = whose != expected.person[1].take(ranked.rows)
     if strange.any():
         yield from _of_positive(strange, rows, ranked, "is of another identity")
         return
     met = _met(ranked, expected)
-    wrong = (met & ~expected.pairs.shown) if expected.rules.depth is not None else met != expected.pairs.shown
-    here = np.bincount(expected.pairs.asker, wrong, len(rows)) > 0
-    yield from _said(here, rows, "pos_gidx are not the positives that lists and rules give it")
-    if not here.any() and int(met.sum()) != len(owner):
+    wrong = met != expected.pairs.shown if whole else met & ~expected.pairs.shown
+    if wrong.any():
+        here = np.bincount(expected.pairs.asker, wrong, len(rows)) > 0
+        yield from _said(here, rows, "pos_gidx are not the positives that lists and rules give it")
+    elif int(met.sum()) != len(owner):
         yield "queries: a positive stands twice in pos_gidx"
     yield from _rank_order(rows, ranked, expected)
 
@@ -133,7 +141,8 @@ def _positives(rows: pa.Table, ranked: Ranked, expected: Expected) -> Iterator[s
 def _met(ranked: Ranked, expected: Expected) -> Mask:
     """Mark the pairs of one identity that have a rank."""
     met = np.zeros(len(expected.pairs.shown), dtype=bool)
-    met[expected.pairs.starts[ranked.owner] + expected.pairs.within[ranked.rows]] = True
+    first = expected.first if expected.rules.depth is None else expected.pairs.starts[ranked.owner]
+    met[first + expected.pairs.within.take(ranked.rows)] = True
     return met
 
 
@@ -157,20 +166,24 @@ def _rank_order(rows: pa.Table, ranked: Ranked, expected: Expected) -> Iterator[
 
 def _scored(rows: pa.Table, ranked: Ranked, expected: Expected) -> Scored:
     first = np.zeros(len(rows), dtype=np.int64)
-    begin = np.flatnonzero(np.diff(ranked.owner, prepend=-1))
+    begin = (
+        np.flatnonzero(np.diff(ranked.owner, prepend=-1))
+        if expected.rules.depth is not None
+        else expected.slices.starts
+    )
     first[ranked.owner[begin]] = ranked.ranks[begin]
     ends = (ranked,) if expected.rules.depth is None else tuple(_ended(ranked, expected))
     made = tuple(Ends(one, _scores(expected, one)) for one in ends)
     tied = np.nan_to_num(_numbers(rows["n_ties"])) > 0
     best, early = _numbers(rows["ap_opt"]), _numbers(rows["first_rank_opt"])
-    ap_opt, first_opt = np.where(tied, best, made[0].scores["mAP"]), np.where(tied, early, first)
+    ap_opt, first_opt = np.where(tied, best, made[0].of("mAP")), np.where(tied, early, first)
     return Scored(made, first, ranked.identity, tied, ap_opt, first_opt)
 
 
 def _ended(ranked: Ranked, expected: Expected) -> Iterator[Ranked]:
     """Put the positives whose ranks are not known as far behind as they can stand, then as far in front."""
     found = np.bincount(ranked.owner, minlength=len(expected.seen))
-    place = expected.place - 1
+    place = expected.slices.place - 1
     known = place < found[expected.owner]
     rows = np.empty(len(place), dtype=np.int64)
     rows[known], rows[~known] = ranked.rows, expected.pairs.row[expected.pairs.shown & ~_met(ranked, expected)]
@@ -179,20 +192,19 @@ def _ended(ranked: Ranked, expected: Expected) -> Iterator[Ranked]:
         (negatives, expected.seen),
         (np.minimum((expected.rules.depth or 0) - found, negatives), 2),
     ):
-        ranks = before[expected.owner] + expected.place
+        ranks = (before[expected.owner] + expected.slices.place).astype(np.int32)
         ranks[known] = ranked.ranks
         # Whoever stands before a first positive that is behind the end is somebody else: at least one identity.
-        yield Ranked(ranks, rows, expected.owner, np.where(lost, identity, ranked.identity))
+        ahead = ranks - expected.slices.place
+        yield Ranked(ranks, ahead, rows, expected.owner, np.where(lost, identity, ranked.identity))
 
 
-def _scores(expected: Expected, ranked: Ranked) -> dict[str, Floats]:
+def _scores(expected: Expected, ranked: Ranked) -> Floats:
     valid = expected.valid
-    made = cells.scored(expected.starts[:-1][valid], expected.positives[valid], expected.place, ranked.ranks)
-    if expected.rules.dedup:
-        made |= {f"R{k}": (ranked.identity[valid] <= k).astype(np.float64) for k in cells.RANKS if k > 1}
-    scores = {name: np.full(len(valid), np.nan) for name in made}
-    for name, values in made.items():
-        scores[name][valid] = values
+    scores = np.full((len(valid), len(SCORED)), np.nan)
+    scores[valid] = expected.slices.scored(ranked.ranks)
+    for k in RANKS[1:] if expected.rules.dedup else ():
+        scores[valid, SCORED.index(f"R{k}")] = ranked.identity[valid] <= k
     return scores
 
 
@@ -208,7 +220,7 @@ def _values(rows: pa.Table, scored: Scored, expected: Expected) -> Iterator[str]
     nothing = np.full(len(rows), np.nan)
     for name, metric in _STORED:
         found = _numbers(rows[name])
-        wanted = nothing if expected.rules.depth is not None else scored.ends[0].scores[metric]
+        wanted = nothing if expected.rules.depth is not None else scored.ends[0].of(metric)
         far = ~((np.abs(found - wanted) <= SINGLE) | (np.isnan(found) & np.isnan(wanted)))
         yield from _said(far, rows, name + " is {:.7g}, its ranks give {:.7g}", found, wanted)
 
@@ -222,10 +234,10 @@ def _ties(rows: pa.Table, scored: Scored, expected: Expected) -> Iterator[str]:
         yield from _said(np.isnan(found) == tied, rows, name + " belongs where n_ties is above 0, and only there")
     if not tied.any():
         return
-    scores, early = scored.ends[0].scores, best["first_rank_opt"]
+    early = best["first_rank_opt"]
     good = (early >= 1) & (early <= scored.first)
     for name, metric in (("ap_opt", "mAP"), ("inp_opt", "mINP")):
-        good &= (best[name] >= scores[metric] - SINGLE) & (best[name] <= 1 + SINGLE)
+        good &= (best[name] >= scored.ends[0].of(metric) - SINGLE) & (best[name] <= 1 + SINGLE)
     yield from _said(tied & ~good, rows, "its optimistic values do not lie between its own and the best there are")
 
 

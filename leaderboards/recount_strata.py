@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from benchmark import cuts
 from leaderboards import cells, light
 from leaderboards.cells import CHANCE, Cells, Means, Support
-from leaderboards.expected import Expected, Floats, Ints
+from leaderboards.expected import Expected
 from leaderboards.light import Key, Slope, Within
 from leaderboards.recount_queries import Scored
+from leaderboards.slices import Floats, Ints
 
 EXACT = 1e-9  # how far a number in double precision may be off
 METHODS = ("percentile", "BCa")
@@ -77,6 +78,8 @@ class Strata:
         sizes = np.diff(expected.listed.gallery.starts)
         self.gallery = round(float(np.mean(sizes)))
         self._cells = dict[tuple[str, str, frozenset[str]], Cells | str]()
+        made, _ = cuts.standard(expected.listed.query.table, expected.listed.gallery.table)
+        self.standard = [(one.kind, one.scheme_id) for one in made[1:] if len(Cells(expected, one))]
         self._layouts = list[Layout]()
 
     def layout(self, rows: pa.Table) -> Layout:
@@ -99,14 +102,16 @@ class Strata:
 def check(table: pa.Table, strata: Strata, scored: Scored) -> Checked:
     """Hold the rows of a run against its ranks."""
     worst = pc.equal(table["cut"], "worst")
-    rest = table.filter(pc.invert(worst))
+    rest = table.select((*_FIXED, "value", "sd_trials")).filter(pc.invert(worst))
     layout = strata.layout(rest.select(_FIXED))
     means = [_means(part, scored) for part in layout.parts]
     whole = strata.expected.rules.depth is None
-    ap = light.averaged(strata.expected, scored.ends[0].scores["mAP"]) if whole else None
+    ap = light.averaged(strata.expected, scored.ends[0].of("mAP")) if whole else None
     wanted, spread = _wanted(strata, layout, means, ap)
     problems = [*layout.problems, *_values(rest, layout, wanted, spread), *_intervals(table)]
-    problems += _worst(table.filter(worst), layout, means, bool(len(table) - table["ci_B"].null_count))
+    problems += _worst(
+        table.select((*_FIXED, "value")).filter(worst), layout, means, bool(len(table) - table["ci_B"].null_count)
+    )
     return Checked(problems, layout, wanted, means[0])
 
 
@@ -125,6 +130,13 @@ def _means(part: Cells, scored: Scored) -> Means:
 def _layout(strata: Strata, rows: pa.Table) -> Layout:
     found, notes, problems = rows.to_pylist(), list[str](), list[str]()
     parts, unknown = _parts(strata, found, notes)
+    there = {(row["cut"], row["scheme_id"]) for row in found}
+    by_query = strata.expected.rules.depth is not None  # a truncated list has no cuts by positives
+    problems += [
+        f"strata: there are no rows by {scheme} ({kind}), which every evaluation of these lists gives"
+        for kind, scheme in strata.standard
+        if (kind, scheme) not in there and (kind == "query" or not by_query)
+    ]
     lines = _lines(strata, parts)
     places = {line.key: place for place, line in enumerate(lines)}
     place, met = list[int](), set[int]()

@@ -37,7 +37,8 @@ COMPACTED = ("runs", "strata", "marks")
 FILE = "file"  # the column of a compact table that names the file a row came from
 
 DIGITS = 32
-_OURS = {"board.json", "results", "derived", "compact", "staging", "quarantine"}
+HASHES = {"queries": "queries_sha256", "strata": "strata_sha256", "lists": "lists_file_sha256"}  # of a run's files
+_OURS = {"board.json", "results", "derived", "compact", "staging", "quarantine", "README.md", "LICENSE"}
 _STATES = ("ok", "failed", "partial", "killed")  # a run that went on after a kill has a later state
 _RUN_ID = re.compile(r"[0-9A-Za-z_]{1,64}")  # it becomes part of a file's name
 
@@ -164,7 +165,10 @@ def read(board: Board, kind: str, name: str, columns: Sequence[str] | None = Non
     path = board.path(kind, name)
     data = durable.read_bytes(path)
     if durable.sha256(data)[:DIGITS] != name[-DIGITS:]:
-        raise UserError(f"{path}: its bytes are not those it is named by; it was changed or cut")
+        raise UserError(
+            f"{path}: its bytes are not those it is named by; it was changed or cut; "
+            "`luxreid board check` sets it aside"
+        )
     return decoded(data, kind, str(path), columns)
 
 
@@ -234,6 +238,28 @@ def rows_of(board: Board, run_id: str, columns: Sequence[str] | None = None) -> 
 def tables(board: Board, row: Mapping[str, Any], kinds: Iterable[str] = tuple(TABLES)) -> dict[str, pa.Table]:
     """Read the tables of a run."""
     return {kind: read(board, kind, name) for kind, name in files(row).items() if kind in kinds}
+
+
+def same_run(board: Board, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Say whether two rows are one run in two encodings: nothing but its files' bytes differs, and not what they say.
+
+    What cannot be read raises.
+    """
+    if any(one.get(name) != other.get(name) for name in one.keys() | other.keys() if name not in HASHES.values()):
+        return False
+    its, others = files(one), files(other)
+    if its.keys() != others.keys():
+        return False
+    return all(_content(board, kind, its[kind]) == _content(board, kind, others[kind]) for kind in its)
+
+
+def same_tables(board: Board, row: Mapping[str, Any], encoded_tables: Mapping[str, bytes]) -> bool:
+    """Say whether the tables of a run hold what these bytes hold, whoever encoded them."""
+    its = files(row)
+    return its.keys() == encoded_tables.keys() and all(
+        _content(board, kind, its[kind]) == encoded(kind, decoded(data, kind, kind).combine_chunks())
+        for kind, data in encoded_tables.items()
+    )
 
 
 def bundle(board: Board, row: Mapping[str, Any]) -> results.Bundle:
@@ -338,17 +364,27 @@ def _by_run(table: pa.Table) -> dict[str, list[Row]]:
 def _furthest(board: Board, found: Sequence[Row]) -> Row:
     """Choose the row of a run: the furthest state it got to; of two that differ in one state none is right."""
     places = {state: place for place, state in enumerate(_STATES)}
-    row = min(found, key=lambda row: places.get(row["status"], len(places)))
+    row = min(found, key=lambda row: (places.get(row["status"], len(places)), row[FILE]))
     rivals = [rival[FILE] for rival in found if rival["status"] == row["status"]]
     if row["status"] not in places:
         row["broken"] = f"its status is {row['status']!r}, which is none of {', '.join(_STATES)}"
-    elif len(rivals) > 1 and _differ(load(board, "runs", only=rivals).table.to_pylist()):
-        row["broken"] = "two rows of this run say different things"
+    elif len(rivals) > 1:
+        row["broken"] = _contradiction(board, load(board, "runs", only=rivals).table.to_pylist())
     return {name: value for name, value in row.items() if name != FILE}
 
 
-def _differ(rows: Sequence[Row]) -> bool:
-    return any(row != rows[0] for row in rows)
+def _contradiction(board: Board, rows: Sequence[Row]) -> str | None:
+    """Say why rows are not one run; what only another version encoded otherwise is."""
+    try:
+        same = all(row == rows[0] or same_run(board, rows[0], row) for row in rows)
+    except UserError as error:
+        return f"it has two rows, and a file of theirs cannot be compared: {error}"
+    return None if same else "two rows of this run say different things"
+
+
+def _content(board: Board, kind: str, name: str) -> bytes:
+    """Encode a table anew, so that equal content has equal bytes (Arrow itself holds NaN unequal to NaN)."""
+    return encoded(kind, read(board, kind, name).combine_chunks())
 
 
 def _fold(rows: Mapping[str, Row], marks: pa.Table) -> None:
@@ -361,6 +397,7 @@ def _fold(rows: Mapping[str, Row], marks: pa.Table) -> None:
         elif mark["mark"] == "superseded":
             row["superseded_by"] = mark["value"]
         elif mark["mark"] == "verified":
+            row.setdefault("added_as", row["provenance"])  # what it must show is decided by how it was added
             row["provenance"] = "verified"
         elif mark["mark"] == "reason":
             row["reason_code"] = mark["value"]

@@ -4,6 +4,7 @@ A group is the runs of equal lists and equal protocol. A row is a configuration:
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -14,9 +15,9 @@ from benchmark import cuts
 from benchmark.console import count
 from benchmark.cuts import Cut, Kind
 from benchmark.errors import UserError, nearest
-from leaderboards import analysis, captions, gathered, labels, literature, ranking
+from leaderboards import analysis, captions, gathered, labels, literature, ranking, store
 from leaderboards.gathered import Gathered, Where
-from leaderboards.ranking import Key, Place, Task, Tested
+from leaderboards.ranking import Key, Outcome, Place, Task, Tested
 from leaderboards.store import Board, Row
 
 NAMED = {"light": "night600-light", "size": "night600-scale", "stops": "stops-5"}
@@ -42,7 +43,7 @@ class Asked:
 
     by: tuple[str, ...] = ()  # overall, light, size, stops, exposure, or what cuts.parse takes; none: overall
     pairs: tuple[str, ...] = ()
-    metric: str = "mAP"
+    metric: str | None = None  # none: what the protocol ranks by
     protocols: tuple[str, ...] = ()  # names; none: all
     lists: tuple[str, ...] = ()  # the first digits of lists_sha256; none: all
     order: str = "overall"
@@ -74,6 +75,7 @@ class Cell:
     level: str = ""  # which one is the worst
     reason: str = ""  # why there is no value, or no interval
     bold: bool = False
+    behind: Outcome | None = None  # the leader of the column
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,7 @@ class Table:
     lost: tuple[Lost, ...] = ()
     published: tuple[Row, ...] = ()
     caption: tuple[str, ...] = ()
+    cut: Cut | None = None  # none: the whole
 
 
 @dataclass(frozen=True)
@@ -140,8 +143,10 @@ def tables(board: Board, asked: Asked) -> list[Table]:
     """Make the tables that are asked for."""
     _require_possible(asked)
     groups = gathered.gathered(board, asked.protocols, asked.lists)
+    if not groups:
+        return _without_runs(board, asked)
     wanted = _wanted(board, groups, asked)
-    published = literature.on(board) if asked.published and groups else None
+    published = literature.on(board) if asked.published else None
     return [
         table
         for group, (chosen, notes) in zip(groups, wanted, strict=True)
@@ -158,6 +163,13 @@ class _Group:
     asked: Asked
     wanted: Sequence[Wanted]
     tests: dict[str, Mapping[Task, Row]] = field(default_factory=dict)  # by leader
+
+    @property
+    def metric(self) -> str:
+        """Give the metric that is asked for, or else the one that the protocol ranks by; the worst level is of mAP."""
+        ranks_by = str(self.runs.first.get("rank_by"))
+        usual = ranks_by if ranks_by in METRICS and self.asked.order == "overall" else "mAP"
+        return self.asked.metric or usual
 
     @property
     def by(self) -> list[str]:
@@ -187,16 +199,16 @@ class _Group:
     def by_task(self, leader: str, pairs: pa.Table) -> dict[Task, Row]:
         """Find the tests of a leader by whom, where and what they test; of all that is kept, what tables show."""
         schemes = pa.array(["all", *(one.cut.scheme_id for one in self.wanted)])
-        shown = pc.or_(pc.equal(pairs["metric"], self.asked.metric), pc.equal(pairs["cut"], "all"))
+        shown = pc.or_(pc.equal(pairs["metric"], self.metric), pc.equal(pairs["cut"], "all"))
         rows = pairs.filter(pc.and_(shown, pc.is_in(pairs["scheme_id"], schemes))).select(_PAIRS).to_pylist()
         return {Task(leader, row["config_b"], _place(row), row["metric"]): row for row in rows}
 
 
 def _require_possible(asked: Asked) -> None:
     for what, value, allowed in (("metric", asked.metric, METRICS), ("order", asked.order, ORDERS)):
-        if value not in allowed:
+        if value and value not in allowed:
             raise UserError(f"{what} {value}: {nearest(value, list(allowed))}")
-    if asked.order == "worst" and asked.metric != "mAP":
+    if asked.order == "worst" and asked.metric not in (None, "", "mAP"):
         raise UserError(f"order worst: the worst level is that of mAP, not of {asked.metric}")
     if asked.order == "worst" and not [text for text in asked.by if text != "overall"]:
         raise UserError("order worst: say by which cut; such as light, size or stops")
@@ -239,44 +251,79 @@ def _of_group(group: _Group, notes: Sequence[str], published: pa.Table | None) -
     made = [_table(group, None, means)] if whole else []
     made += [_table(group, one, means) for one in group.wanted]
     made = made or [_table(group, None, means)]
-    further = _published(group, published) if whole else ()
-    said = (*notes, *([captions.PAPERS] if further else []))
-    first = replace(made[0], lost=_lost(group), published=further, caption=(*made[0].caption, *said))
-    return [first, *made[1:]]
+    further, elsewhere = _published(group, published)
+    under = (*([captions.PAPERS] if further else []), *captions.elsewhere(elsewhere))
+    levels = [captions.BELOW] if further else []
+    made = [replace(one, caption=(*one.caption, *(under if one.cut is None else levels))) for one in made]
+    first = replace(made[0], lost=_lost(group), caption=(*made[0].caption, *notes))
+    return [replace(first, published=further if first.cut is None else ()), *made[1:]]
 
 
-def _published(group: _Group, published: pa.Table | None) -> tuple[Row, ...]:
+def _published(group: _Group, published: pa.Table | None) -> tuple[tuple[Row, ...], dict[str, int]]:
+    """Find the rows of papers that stand beside a group, and count those of its set by other protocols."""
     if published is None:
-        return ()
-    where, queries = group.runs.where, group.runs.first.get("n_query_total")
-    return tuple(
-        literature.rows_for(published, where.eval_set, where.protocol_id, queries, group.runs.first["protocol_sha256"])
-    )
+        return (), {}
+    where, first = group.runs.where, group.runs.first
+    name, queries = where.protocol_id, first.get("n_query_total")
+    rows = literature.rows_for(published, where.eval_set, name, queries, first.get("protocol_sha256"))
+    same = published.filter(pc.fill_null(pc.equal(published["eval_set"], where.eval_set), False))
+    others = Counter(labels.plain(one) for one in same["protocol_id"].to_pylist() if one not in (None, name))
+    return tuple(rows), dict(sorted(others.items()))
+
+
+def _without_runs(board: Board, asked: Asked) -> list[Table]:
+    """Say that a board has no run; the papers that it was given are shown, those that come with the project not."""
+    rows = store.load(board, "published").table.to_pylist() if asked.published else []
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        found.setdefault((labels.plain(row["dataset"]), labels.plain(row["protocol"] or "")), []).append(row)
+    name, said = board.root.resolve().name, (captions.NO_RUN,)
+    unknown = gathered.UNKNOWN
+    made = [
+        Table(
+            title=f"{dataset} by {protocol or gathered.UNKNOWN}",
+            where=Where(name, dataset, protocol or unknown, unknown, unknown),
+            metric="mAP",
+            columns=(),
+            published=tuple(sorted(own, key=lambda row: (-(row["mAP"] or 0), row["method"], row["source"]))),
+            caption=(*said, captions.PAPERS),
+        )
+        for (dataset, protocol), own in sorted(found.items())
+    ]
+    return made or [Table(name, Where(name, *[unknown] * 4), "mAP", (), caption=said)]
 
 
 def _table(group: _Group, wanted: Wanted | None, means: Sequence[pa.Table | None]) -> Table:
     """Make one table: columns, tests, then the rows in their order."""
-    metric, runs = group.asked.metric, group.runs
+    metric, runs = group.metric, group.runs
     metrics = (metric,) if wanted else (metric, *(name for name in OVERALL if name != metric))
     ranked, apart = (_numbers(table, wanted, metrics) for table in means)
     columns = _columns({**apart, **ranked}, wanted, metrics)
-    order = _order(columns, group.asked, wanted)
-    tested = _tested(group, columns, order, ranked, wanted)
-    places = ranking.places(_values(ranked, order), tested.beaten) if order else {}
+    order = _order(columns, metric, group.asked.order, wanted)
+    full = {config: ranked[config] for config in ranking.placed(runs.counted) if config in ranked}
+    tested = _tested(group, columns, order, full, wanted)
+    places = ranking.places(_values(full, order), tested.beaten) if order else {}
     lines = [_line(group, config, own, ranked, columns, tested) for config, own in runs.counted.items()]
     lines = [replace(line, place=places.get(line.config_id, "-")) for line in lines]
     others = [_line(group, config, own, apart, columns) for config, own in runs.apart.items()]
     shown = _sorted(others, columns, order)[: None if group.asked.everything else MOST_APART]
     table = Table(
-        _title(group, wanted), runs.where, metric, columns, tuple(_sorted(lines, columns, order)), tuple(shown)
+        title=_title(group, wanted),
+        where=runs.where,
+        metric=metric,
+        columns=columns,
+        ranked=tuple(_sorted(lines, columns, order)),
+        apart=tuple(shown),
+        cut=wanted.cut if wanted else None,
     )
     facts = captions.Facts(
         order=order,
-        cut=wanted.cut if wanted else None,
         tested=tested,
+        placed=len(places),
         left_out=len(others) - len(shown),
-        rank_by=runs.first.get("rank_by") or metric,
+        rank_by=labels.plain(runs.first.get("rank_by") or metric),
         drawn=_drawn((ranked, apart)),
+        counts_all=runs.first.get("invalid_query_policy") == "count",
     )
     return replace(table, caption=tuple(captions.lines(table, facts)))
 
@@ -286,7 +333,7 @@ def _title(group: _Group, wanted: Wanted | None) -> str:
     if wanted is None:
         return where
     words = {"query": "queries by {}", "pos": "positives by {}", "pair_pos": "query -> positive by {}"}
-    return f"{where}: {group.asked.metric}, {words[wanted.cut.kind].format(_plain(wanted.cut.scheme_id))}"
+    return f"{where}: {group.metric}, {words[wanted.cut.kind].format(_plain(wanted.cut.scheme_id))}"
 
 
 def _plain(scheme: str) -> str:
@@ -345,12 +392,12 @@ def _level(row: Row) -> str:
     return labels.plain(words)
 
 
-def _order(columns: Sequence[Column], asked: Asked, wanted: Wanted | None) -> Column | None:
+def _order(columns: Sequence[Column], metric: str, order: str, wanted: Wanted | None) -> Column | None:
     """Find the column that rows are ordered by; where no level has 30 identities there is no worst one."""
     worst = [column for column in columns if column.place[0] == "worst"]
-    if wanted and asked.order == "worst" and worst:
+    if wanted and order == "worst" and worst:
         return worst[0]
-    return next((column for column in columns if column.place == WHOLE and column.metric == asked.metric), None)
+    return next((column for column in columns if column.place == WHOLE and column.metric == metric), None)
 
 
 def _values(numbers: Numbers, column: Column) -> dict[str, float]:
@@ -368,7 +415,7 @@ def _tested(
     that is no better than that.
     """
     if order is None:
-        return Tested(0, frozenset(), frozenset(), {})
+        return Tested(0, frozenset(), frozenset(), {}, {})
     cells = [column for column in columns if column.place[0] != "worst"]
     values = {(column.place, column.metric): _values(ranked, column) for column in cells}
     ordered = _values(ranked, order)
@@ -388,12 +435,13 @@ def _line(
     tested: Tested | None = None,
 ) -> Line:
     runs, division = group.runs, labels.common(rows, "division")
-    bold = tested.bold if tested else {}
-    cells = [_cell(rows, numbers.get(config, {}).get((one.place, one.metric))) for one in columns]
-    marked = [
-        replace(cell, bold=bold.get((one.place, one.metric)) == config)
-        for cell, one in zip(cells, columns, strict=True)
-    ]
+    keys = [(one.place, one.metric) for one in columns]
+    cells = [_cell(rows, numbers.get(config, {}).get(key)) for key in keys]
+    if tested:
+        cells = [
+            replace(cell, bold=tested.bold.get(key) == config, behind=tested.outcomes.get((key, config)))
+            for cell, key in zip(cells, keys, strict=True)
+        ]
     reasons = dict.fromkeys(runs.reasons[row["run_id"]] for row in rows if tested is None)
     return Line(
         place="-",
@@ -407,7 +455,7 @@ def _line(
         tests=runs.tests.get(str(rows[0].get("method")), 0),
         flags=(*labels.flags(rows), *_submissions(runs, rows[0])),
         disclosures=labels.disclosures(rows),
-        cells=tuple(marked),
+        cells=tuple(cells),
         why=labels.plain("; ".join(reasons)),
     )
 

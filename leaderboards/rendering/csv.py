@@ -10,12 +10,14 @@ from leaderboards import labels
 from leaderboards.rendering import words
 from leaderboards.tables import Cell, Column, Line, Lost, Table
 
+_BEHIND = ("difference", "difference_lo", "difference_hi", "p", "p_corrected")  # the leader of the column
 COLUMNS = (
     *("board", "title", "eval_set", "protocol_id", "lists_sha256", "protocol_sha256"),
     *("section", "place", "name", "method", "config_id", "run_ids", "tier", "division", "official"),
     *("seeds", "n_test_evals", "flags", "disclosures", "why"),
     *("cut", "scheme_id", "q_stratum", "g_stratum", "column", "level", "metric"),
     *("value", "sd_seeds", "ci_lo", "ci_hi", "bold", "reason"),
+    *_BEHIND,
     *("chance", "n_query", "n_id", "positives_per_query"),
     *("dataset", "protocol", "ap_rule", "denominator", "source", "note"),
 )
@@ -43,9 +45,9 @@ def rows(tables: Sequence[Table]) -> Iterator[dict[str, Any]]:
                     yield where | {"section": section} | _line(line) | _column(column) | _value(cell)
         yield from (where | {"section": "lost"} | _lost(one) for one in table.lost)
         for row in table.published:
-            for metric in words.PRINTED:
+            for metric, head in zip(words.PRINTED, words.HEADS, strict=True):
                 if row[metric] is not None:
-                    yield where | {"section": "published"} | _published(row, metric)
+                    yield where | {"section": "published"} | _published(row, metric) | {"column": head}
 
 
 def write_dictionary(out: Path) -> None:
@@ -82,6 +84,7 @@ def _column(column: Column) -> dict[str, Any]:
 
 def _value(cell: Cell) -> dict[str, Any]:
     found = {"value": cell.value, "sd_seeds": cell.sd, "ci_lo": cell.low, "ci_hi": cell.high}
+    found |= dict(zip(_BEHIND, cell.behind or (), strict=False))
     return found | {"level": cell.level, "bold": cell.bold, "reason": cell.reason}
 
 
@@ -93,7 +96,7 @@ def _published(row: dict[str, Any], metric: str) -> dict[str, Any]:
     name = " ".join(labels.plain(row[key]) for key in ("method", "backbone") if row[key])
     facts = ("method", "dataset", "protocol", "ap_rule", "denominator", "source", "note")
     said = {key: labels.plain(row[key]) for key in facts if row[key]}
-    return said | {"name": name, "tier": "literature", "column": metric, "metric": metric, "value": row[metric]}
+    return said | {"name": name, "tier": "literature", "metric": metric, "value": row[metric]}
 
 
 def _cell(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Tables in LaTeX, for a document that uses booktabs; letters beyond Latin want LuaLaTeX or XeLaTeX."""
+"""Tables in LaTeX, for a document that uses booktabs and xcolor; letters beyond Latin want LuaLaTeX or XeLaTeX."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -7,6 +7,7 @@ from leaderboards import labels
 from leaderboards.rendering import words
 from leaderboards.tables import Cell, Line, Table
 
+NEEDED = r"% Needs \usepackage{booktabs} and \usepackage{xcolor}."
 ABREAST = 6  # columns beside a name on a page
 
 # Quotes and marks are named or closed, so that none are joined to another sign.
@@ -39,7 +40,7 @@ _SIGNS = {
 
 def text(tables: Sequence[Table]) -> str:
     """Give tables, each as an environment with its caption."""
-    return "\n".join(line for table in tables for line in _lines(table))
+    return "\n".join([NEEDED, *(line for table in tables for line in _lines(table))])
 
 
 def escaped(label: str) -> str:
@@ -54,12 +55,19 @@ def _lines(table: Table) -> Iterator[str]:
     said = [table.title + ".", *table.caption, *words.remarks(table)]
     said += [f"No number: {words.lost(one)}." for one in table.lost]
     yield rf"\caption{{{escaped(' '.join(said))}}}"
+    yield rf"\label{{{_label(table)}}}"
     for first in range(0, len(table.columns), ABREAST):
         yield from _block(table, range(first, min(first + ABREAST, len(table.columns))))
     if table.published:
         yield from _printed(table)
     yield r"\end{table*}"
     yield ""
+
+
+def _label(table: Table) -> str:
+    """Make a label that stays the same as long as title, lists and protocol do."""
+    words = (table.title, table.where.lists_sha256[:8], table.where.protocol_sha256[:8])
+    return f"tab:{re.sub('[^a-z0-9]+', '-', ' '.join(words).lower()).strip('-')}"
 
 
 def _block(table: Table, block: range) -> Iterator[str]:
@@ -99,7 +107,7 @@ def _score(cell: Cell) -> str:
 def _interval(cell: Cell) -> str:
     ends = words.interval(cell)
     said = f"{ends[0]} to {ends[1]}" if ends else words.reason(cell) if cell.value is not None else ""
-    return _small(f"{said} {cell.level}".strip())
+    return _small(f"{said} {words.level(cell)}".strip())
 
 
 def _small(said: str) -> str:
@@ -107,15 +115,15 @@ def _small(said: str) -> str:
 
 
 def _printed(table: Table) -> Iterator[str]:
-    numbers = words.PRINTED
+    numbers = words.HEADS
     yield rf"\begin{{tabular}}{{p{{0.2\linewidth}}{'r' * len(numbers)}llp{{0.3\linewidth}}}}"
     yield r"\toprule"
     yield _row(["from papers", *numbers, "AP rule", "divided by", "source"])
     yield r"\midrule"
     for row in table.published:
-        name = " ".join(labels.plain(row[key]) for key in ("method", "backbone") if row[key])
         facts = [labels.plain(row[key] or "unknown") for key in ("ap_rule", "denominator", "source")]
-        yield _row([escaped(cell) for cell in (name, *words.printed(row), *facts)])
+        cells = (words.paper(table, row), *words.printed(row), *facts)
+        yield _row([rf"\textcolor{{gray}}{{{escaped(cell)}}}" for cell in cells])
     yield r"\bottomrule"
     yield r"\end{tabular}"
     yield ""

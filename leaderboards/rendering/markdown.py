@@ -58,10 +58,9 @@ def _printed(table: Table) -> Iterator[str]:
     yield ""
     rows = []
     for row in table.published:
-        name = " ".join(labels.plain(row[key]) for key in ("method", "backbone") if row[key])
         facts = [labels.plain(row[key] or "unknown") for key in ("ap_rule", "denominator", "source")]
-        rows.append([escaped(cell) for cell in (name, *facts, *words.printed(row))])
-    yield from _grid(["method", "AP rule", "divided by", "source", *words.PRINTED], 4, rows)
+        rows.append([escaped(cell) for cell in (words.paper(table, row), *facts, *words.printed(row))])
+    yield from _grid(["method", "AP rule", "divided by", "source", *words.HEADS], 4, rows)
 
 
 def _grid(head: Sequence[str], left: int, rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -85,4 +84,4 @@ def _cell(cell: Cell) -> str:
         made += f" ({ends[0]} to {ends[1]})"
     elif cell.value is not None and cell.reason:
         made += f" ({escaped(words.reason(cell))})"
-    return f"{made} {escaped(cell.level)}" if cell.level else made
+    return f"{made} {escaped(words.level(cell))}" if cell.level else made

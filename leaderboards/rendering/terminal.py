@@ -34,8 +34,9 @@ def parts(tables: Sequence[Table]) -> Iterator["View | str"]:
         yield from (_wrapped(f"No number: {words.lost(one)}") for one in table.lost)
         if table.published:
             yield _printed(table)
-        yield from (_wrapped(said) for said in (*words.remarks(table), *table.caption) if said not in shared)
-    yield from ["", *(_wrapped(said) for said in shared)] if shared else []
+        yield from (_wrapped(said) for said in words.remarks(table))
+        yield from (_wrapped(_starred(said)) for said in table.caption if said not in shared)
+    yield from ["", *(_wrapped(_starred(said)) for said in shared)] if shared else []
 
 
 def text(tables: Sequence[Table]) -> str:
@@ -52,6 +53,11 @@ def _shared(tables: Sequence[Table]) -> list[str]:
     """Find the sentences that stand under several tables: they are said once, at the end; the first never is."""
     counted = Counter(said for table in tables for said in dict.fromkeys(table.caption[1:]))
     return [said for said, count in counted.items() if count > 1]
+
+
+def _starred(said: str) -> str:
+    """Name the star where a sentence explains what is bold."""
+    return f"Bold or {STAR}: {said.removeprefix('Bold: ')}" if said.startswith("Bold: ") else said
 
 
 def _wrapped(said: str) -> str:
@@ -107,7 +113,7 @@ def _cell(cell: Cell) -> "Text":
     elif cell.value is not None and cell.reason:
         made.append(f"\n{words.reason(cell)}", "not bold dim")
     if cell.level:
-        made.append(f"\n{cell.level}", "not bold dim")
+        made.append(f"\n{words.level(cell)}", "not bold dim")
     return made
 
 
@@ -119,12 +125,11 @@ def _printed(table: Table) -> "View":
 
     view = View(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False, style="dim", header_style="dim")
     view.add_column("from papers", max_width=34, overflow="fold")
-    for name in words.PRINTED:
-        view.add_column(name, justify="right", no_wrap=True)
+    for name in words.HEADS:
+        view.add_column(name.replace(", ", ",\n"), justify="right", no_wrap=True)
     for name in ("AP rule", "divided by", "source"):
         view.add_column(name, overflow="fold")
     for row in table.published:
-        name = " ".join(labels.plain(row[key]) for key in ("method", "backbone") if row[key])
         facts = [labels.plain(row[key] or "unknown") for key in ("ap_rule", "denominator", "source")]
-        view.add_row(*(Text(cell, style="dim") for cell in (name, *words.printed(row), *facts)))
+        view.add_row(*(Text(cell, style="dim") for cell in (words.paper(table, row), *words.printed(row), *facts)))
     return view

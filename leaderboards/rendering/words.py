@@ -1,13 +1,16 @@
 """Numbers and facts of a table as words; what all formats but the long one print."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from benchmark.console import count
+from leaderboards import labels
 from leaderboards.tables import Cell, Column, Line, Lost, Table
 
 NONE = "-"
 PRINTED = ("mAP", "R1", "R5", "R10", "mINP")  # of papers
+HEADS = ("mAP, as printed", *PRINTED[1:])  # each by the rule of its own row
 
 _REASONS = {"low_support": "n < 30"}
 
@@ -34,6 +37,11 @@ def interval(cell: Cell) -> tuple[str, str] | None:
     return None if cell.low is None or cell.high is None else (percent(cell.low), percent(cell.high))
 
 
+def level(cell: Cell) -> str:
+    """Say which level is the worst."""
+    return f"in {cell.level}" if cell.level else ""
+
+
 def reason(cell: Cell) -> str:
     """Say in words why there is no value, or no interval."""
     return _REASONS.get(cell.reason, cell.reason.replace("_", " "))
@@ -52,7 +60,7 @@ def beside(columns: Sequence[Column]) -> list[tuple[str, list[str]]]:
     rows += [
         ("queries", [_whole(column.queries) for column in columns]),
         ("people", [_whole(column.identities) for column in columns]),
-        ("positives", [NONE if column.positives is None else f"{column.positives:.1f}" for column in columns]),
+        ("positives a query", [NONE if column.positives is None else f"{column.positives:.1f}" for column in columns]),
     ]
     return rows
 
@@ -68,9 +76,31 @@ def printed(row: dict[str, Any]) -> list[str]:
     return [NONE if row[name] is None else f"{100 * row[name]:.2f}".removesuffix("0") for name in PRINTED]
 
 
+def paper(table: Table, row: dict[str, Any]) -> str:
+    """Name a row of a paper, with the protocol where its source says more of it than a name, and its footnote."""
+    name = " ".join(labels.plain(row[key]) for key in ("method", "backbone") if row[key])
+    protocol = labels.plain(row["protocol"] or "")
+    said = f"{name}; {protocol}" if re.search("[(,;:]", protocol) else name
+    note = labels.plain(row["note"] or "")
+    return f"{said} [{_notes(table).index(note) + 1}]" if note else said
+
+
 def remarks(table: Table) -> list[str]:
-    """Give what was said by those who handed rows in."""
-    return [f"{line.name}: {said}" for line in (*table.ranked, *table.apart) for said in line.disclosures]
+    """Give what was said by those who handed rows in, equal words once, and the footnotes of papers."""
+    found: dict[str, list[str]] = {}
+    lines = (*table.ranked, *table.apart)
+    for line in lines:
+        for said in line.disclosures:
+            found.setdefault(said, []).append(line.name)
+    told = [
+        f"{'Every row' if len(names) == len(lines) > 1 else ', '.join(dict.fromkeys(names))}: {said}"
+        for said, names in found.items()
+    ]
+    return told + [f"[{number}] {note}" for number, note in enumerate(_notes(table), 1)]
+
+
+def _notes(table: Table) -> list[str]:
+    return list(dict.fromkeys(note for row in table.published if (note := labels.plain(row["note"] or ""))))
 
 
 def _whole(number: int | None) -> str:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmark import durable
-from benchmark.results import Bundle
+from benchmark.errors import UserError
 from leaderboards import analysis, check, compact, entry, history, store
 from leaderboards.check import Report
 from leaderboards.store import Board, Row
@@ -279,7 +279,7 @@ def test_the_same_vectors_under_two_names_are_noted(board: Board) -> None:
 
 
 def test_a_protocol_of_ones_own_is_noted(board: Board) -> None:
-    doctored(board, protocol_id="lab-night", protocol_sha256="1" * 64)
+    doctored(board, protocol_id="lab-night", protocol_sha256="1" * 64, config_id="5" * 64)
     report = check.check(board)
     assert said(report) == ""
     assert any("lab-night is none of ours" in note for note in report.notes)
@@ -397,6 +397,269 @@ def test_a_mark_must_be_one_that_is_known(board: Board) -> None:
 def test_what_does_not_add_up_is_refused_at_the_door(board: Board, tmp_path: Path) -> None:
     folder = crowd.bundle(tmp_path / "b", "new", 0, crowd.world(40), draws=0)
     crowd.altered(folder, mAP=0.999)
-    with pytest.raises(Exception, match=r"mAP is 0\.999, the ranks give"):
+    with pytest.raises(UserError, match=r"mAP is 0\.999, the ranks give"):
         entry.add(board, folder)
-    assert isinstance(store.bundle(board, runs(board)[0]), Bundle)
+    assert len(runs(board)) == RUNS
+
+
+# --- what somebody does who knows the store, and what only looks like it
+
+
+def copied(board: Board, row: Row, **facts: object) -> Path:
+    """Put a run on the board once more, under another name, with its tables."""
+    raw = store.read(board, "runs", path(board, "runs", row).stem).to_pylist()[0] | facts
+    for kind in ("queries", "strata"):
+        table = store.tables(board, row, (kind,))[kind]
+        data = store.encoded(kind, column(table, "run_id", lambda values: [raw["run_id"]] * len(values)))
+        store.publish(board, kind, data)
+        raw[f"{kind}_sha256"] = durable.sha256(data)
+    shutil.rmtree(board.root / "compact", ignore_errors=True)
+    return board.path("runs", store.publish_run(board, raw))
+
+
+def problems_of(board: Board) -> dict[Path, str]:
+    """Give the problems of every file in one text."""
+    found = dict[Path, str]()
+    for problem in check.check(board).problems:
+        found[problem.path] = f"{found.get(problem.path, '')}{problem.what}\n"
+    return found
+
+
+LATER = datetime.datetime(2099, 1, 1, tzinfo=datetime.UTC)
+NEW = {"run_id": "a" * 32, "started_at": LATER}
+
+
+@pytest.mark.parametrize("facts", [{"seed": 77}, {"seed": None}, {"config_id": "5" * 64, "features_sha256": "6" * 64}])
+def test_the_ranks_of_one_run_under_another_seed_or_configuration_are_a_problem(
+    board: Board, facts: dict[str, Any]
+) -> None:
+    row = runs(board)[0]
+    new = copied(board, row, **NEW, **facts)
+    assert problems_of(board) == {
+        new: f"has the very ranks of run {row['run_id'][:8]}, which has another seed or configuration\n"
+    }
+
+
+def test_a_network_that_is_evaluated_again_or_ranked_otherwise_is_no_copy(board: Board) -> None:
+    doctored(board, features_sha256="e" * 64)
+    row = runs(board)[0]
+    copied(board, row, **NEW)
+    copied(board, row, **(NEW | {"run_id": "b" * 32}), config_id="5" * 64, metric="cosine")
+    copied(board, row, **(NEW | {"run_id": "c" * 32}), config_id="6" * 64)  # of the same vectors, and says so
+    assert said(check.check(board)) == ""
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"method": "other"},
+        {"config_json": '{"noise": 9}'},
+        {"train_sets": [{"name": "secret", "data_sha256": "7" * 64}]},
+        {"metric": "cosine"},
+        {"rerank": "k-reciprocal"},
+        {"flip_tta": True},
+    ],
+    ids=str,
+)
+def test_rows_of_one_configuration_agree(board: Board, facts: dict[str, Any]) -> None:
+    new = doctored(board, **facts)
+    assert problems_of(board).keys() == {new}
+    assert f"{next(iter(facts))} is " in said(check.check(board))
+
+
+def test_the_order_of_keys_makes_no_other_configuration(board: Board) -> None:
+    first, second = (row for row in runs(board) if row["method"] == "good" and row["seed"] < 2)
+    third = next(row for row in runs(board) if row["method"] == "good" and row["seed"] == 2)
+    for row, text in ((first, '{"a": 1, "b": 2}'), (second, '{"b": 2, "a": 1}'), (third, '{"b":2,"a":1}')):
+        doctored(board, row, config_json=text)
+    assert said(check.check(board)) == ""
+
+
+@pytest.mark.parametrize("facts", [{"junk_rule": "own copy"}, {"invalid_query_policy": "count"}, {"rank_by": "R1"}])
+def test_a_protocol_of_ours_under_another_name_has_our_rules(board: Board, facts: dict[str, Any]) -> None:
+    new = doctored(board, protocol_id="lab", **facts)
+    assert f"{next(iter(facts))} is {next(iter(facts.values()))!r}, by " in problems_of(board)[new]
+
+
+def test_rows_of_one_protocol_agree_in_what_it_decides(board: Board) -> None:
+    row, *others = runs(board)
+    for other in others:
+        doctored(board, other, protocol_id="lab", protocol_sha256="1" * 64)
+    new = doctored(board, row, protocol_id="lab", protocol_sha256="1" * 64, rank_by="R1")
+    assert "rank_by is 'R1'; other rows of protocol_sha256 11111111 say otherwise" in problems_of(board)[new]
+
+
+@pytest.mark.parametrize("kind", ["queries", "strata", "lists"])
+def test_all_digits_of_a_hash_are_compared(board: Board, kind: str) -> None:
+    name = store.HASHES[kind]
+    facts: dict[str, Any] = {name: runs(board)[0][name][:32] + "0" * 32}
+    new = doctored(board, **facts)
+    assert problems_of(board).keys() == {new}
+    assert f"{name} is " in said(check.check(board))
+
+
+def test_measures_are_named_and_files_are_as_long_as_is_said(board: Board) -> None:
+    sha256 = store.publish_blob(board, b"{}")
+    nameless = doctored(board, measures_sha256=None)
+    longer = doctored(board, runs(board)[1], files=[{"name": "config.json", "sha256": sha256, "size": 3}])
+    found = problems_of(board)
+    assert found.keys() == {nameless, longer}
+    assert "measures_sha256 is None" in found[nameless]
+    assert "is of 3 bytes, it is of 2" in found[longer]
+
+
+@pytest.mark.parametrize(("name", "key"), [("log.jsonl", "log_sha256"), ("model.safetensors", "ckpt_sha256")])
+def test_a_kept_file_is_the_one_that_the_record_names(board: Board, name: str, key: str) -> None:
+    sha256 = store.publish_blob(board, b"{}")
+    facts: dict[str, Any] = {key: "c" * 64}
+    new = doctored(board, files=[{"name": name, "sha256": sha256, "size": 2}], **facts)
+    assert problems_of(board) == {new: f"{key} is {'c' * 64}, its {name} has {sha256}\n"}
+
+
+def test_nobody_writes_verified_into_a_row(board: Board) -> None:
+    new = doctored(board, provenance="verified")
+    assert "provenance is 'verified'" in problems_of(board)[new]
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"mark": "superseded", "value": None}, "superseded by run None, which is not on the board"),
+        ({"mark": "superseded", "value": "9" * 32}, "which is not on the board"),
+        ({"mark": "superseded", "value": "self"}, "is superseded by itself"),
+        ({"mark": "reason", "value": "bored"}, "reason is 'bored', must be one of"),
+    ],
+)
+def test_a_mark_says_what_a_mark_may_say(board: Board, facts: dict[str, Any], words: str) -> None:
+    run = runs(board)[0]["run_id"]
+    row = {"run_id": run, "at": LATER} | facts | ({"value": run} if facts["value"] == "self" else {})
+    name = store.publish(board, "marks", store.encoded("marks", pa.Table.from_pylist([row], history.MARKS)))
+    assert words in problems_of(board)[board.path("marks", name)]
+
+
+def published(**facts: object) -> pa.Table:
+    known = {"method": "X", "dataset": "d", "ap_rule": "discrete", "source": "s", "mAP": 0.5}
+    return pa.Table.from_pylist([known | facts], history.PUBLISHED)
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"mAP": 5.0}, "'X' from 's': mAP is 5.0, must lie between 0 and 1"),
+        ({"R1": float("nan")}, "R1 is nan"),
+        ({"ap_rule": "blah"}, "ap_rule is 'blah'"),
+        ({"denominator": "some"}, "denominator is 'some'"),
+    ],
+)
+def test_numbers_of_papers_are_shares_by_a_known_rule(board: Board, facts: dict[str, Any], words: str) -> None:
+    store.publish(board, "published", store.encoded("published", published()))
+    name = store.publish(board, "published", store.encoded("published", published(**facts)))
+    found = problems_of(board)
+    assert found.keys() == {board.path("published", name)}
+    assert words in found[board.path("published", name)]
+
+
+@pytest.mark.parametrize("place", ["queries/note.txt", "queries/x/y.parquet", "foo/y.parquet"])
+def test_what_a_board_does_not_keep_is_found_and_set_aside(board: Board, place: str) -> None:
+    stray = board.root / "results" / place
+    stray.parent.mkdir(exist_ok=True)
+    shutil.copy(path(board, "queries"), stray)
+    report = check.check(board)
+    assert len(report.problems) == 1
+    assert stray.is_relative_to(report.problems[0].path)
+    check.quarantine(board, report)
+    assert not stray.exists()
+    assert len(runs(board)) == RUNS
+    assert said(check.check(board)) == ""
+
+
+@pytest.mark.parametrize("dangling", [False, True])
+def test_a_link_out_of_the_board_is_found_and_set_aside(board: Board, dangling: bool) -> None:
+    one, outside = path(board, "queries"), board.root.parent / "outside.parquet"
+    shutil.copy(one, outside)
+    one.unlink()
+    one.symlink_to(board.root.parent / "nowhere" if dangling else outside)
+    report = check.check(board)
+    assert f"{one}: is a link out of the board" in said(report)
+    check.quarantine(board, report)
+    assert not one.is_symlink()
+    assert outside.exists()
+    assert said(check.check(board)) == ""
+
+
+def reencoded(board: Board, row: Row, change: Callable[[pa.Table], pa.Table] = lambda table: table) -> None:
+    """Put a run on the board as another version of the library encodes it."""
+    raw = store.read(board, "runs", path(board, "runs", row).stem).to_pylist()[0]
+    for kind, table in store.tables(board, row).items():
+        sink = pa.BufferOutputStream()
+        given = (change(table) if kind == "strata" else table).replace_schema_metadata({"luxreid.schema": f"{kind}/1"})
+        pq.write_table(given, sink, compression="snappy", write_page_checksum=True)
+        data = sink.getvalue().to_pybytes()
+        store.publish(board, kind, data, store.lists_prefix(row["lists_sha256"]) if kind == "lists" else "")
+        raw[store.HASHES[kind]] = durable.sha256(data)
+    store.publish_run(board, raw)
+
+
+def test_one_run_in_two_encodings_is_one_run(board: Board) -> None:
+    row = runs(board)[0]
+    reencoded(board, row)
+    assert len(store.names(board, "runs", row["run_id"])) == 2
+    loaded = store.runs(board)
+    assert loaded.problems == ()
+    assert len(runs(board)) == RUNS
+    report = check.check(board)
+    assert said(report) == ""
+    assert any("two files hold the same row" in note for note in report.notes)
+    shutil.rmtree(board.root / "compact")
+    assert store.runs(board).rows == loaded.rows  # whatever was read first
+
+
+def test_of_two_encodings_a_damaged_one_goes_alone(board: Board) -> None:
+    row = runs(board)[0]
+    before = {path(board, kind, row) for kind in ("queries", "strata")}
+    reencoded(board, row)
+    cut(next(one for one in before if one.parent.name == "queries"))
+    check.quarantine(board, check.check(board))
+    assert len(runs(board)) == RUNS
+    assert row["run_id"] in {one["run_id"] for one in runs(board)}
+
+
+def test_two_encodings_of_other_content_contradict_each_other(board: Board) -> None:
+    row = runs(board)[0]
+    reencoded(
+        board, row, lambda table: column(table, "ci_lo", lambda values: [value and value / 2 for value in values])
+    )
+    assert "contradicts" in said(check.check(board))
+    (found,) = (one for one in store.runs(board).rows if one["run_id"] == row["run_id"])
+    assert found["broken"] == "two rows of this run say different things"
+
+
+# --- names
+
+
+def test_lists_whose_name_begins_with_other_lists_are_found(board: Board) -> None:
+    one = path(board, "lists")
+    other = one.with_name(f"{'0' * 16}-{one.stem[-store.DIGITS :]}.parquet")
+    for row in runs(board):
+        doctored(board, row, lists_sha256="0" * 64)
+    one.rename(other)
+    assert "its name says otherwise" in problems_of(board)[other]
+
+
+def test_a_row_under_the_name_of_another_run_is_found(board: Board) -> None:
+    one = path(board, "runs")
+    other = one.with_name(f"{'0' * 32}-{one.stem[-store.DIGITS :]}.parquet")
+    shutil.rmtree(board.root / "compact")
+    one.rename(other)
+    assert problems_of(board) == {
+        other: f"is the row of run {runs(board)[0]['run_id']}, but its name begins with {'0' * 32}\n"
+    }
+
+
+def test_a_kept_file_is_noted_where_no_run_names_it_and_only_there(board: Board) -> None:
+    used = store.publish_blob(board, b"{}")
+    doctored(board, files=[{"name": "config.json", "sha256": used, "size": 2}])
+    words = "files that no run names are kept as blobs"
+    assert not any(words in note for note in check.check(board).notes)
+    store.publish_blob(board, b"unused")
+    assert [note for note in check.check(board).notes if words in note] == [f"{board.root}: {words}"]

@@ -120,10 +120,13 @@ def test_an_older_board_says_what_changed(run: Run, runs: Path) -> None:
         (("table", "nowhere"), "is no board"),
         (("compact", "nowhere"), "is no board"),
         (("mark", "nowhere", "12345678", "--flag", "--why", "x"), "is no board"),
-        (("add", "board", "nowhere"), "neither a bundle nor a folder"),
+        (("add", "board", "nowhere"), "is no bundle, no submission"),
+        (("add", "board", "file.txt"), "is no bundle, no submission"),
+        (("add", "board", "full"), "holds no run.json and no submission.json"),
+        (("add", "board", "RUNS", "--disclose", "one\ntwo"), "a line break"),
         (("add", "file.txt", "RUNS"), "file.txt"),
         (("add", "full", "RUNS"), "is no board"),
-        (("add", "board", "RUNS", "--division", "shut"), "closed"),
+        (("add", "board", "RUNS", "--division", "shut"), "4 of 4 were refused"),
         (("table", "kept", "--format", "html"), "--format html"),
         (("table", "kept", "--order", "best"), "--order best"),
         (("table", "kept", "--metric", "map"), "mAP"),
@@ -146,6 +149,16 @@ def test_a_mistake_is_one_line(run: Run, runs: Path, words: tuple[str, ...], sai
 def test_a_wrong_path_adds_nothing(run: Run, runs: Path) -> None:
     refused(run("add", "board", str(runs), "nowhere"))
     assert not Path("board").exists()
+
+
+def test_one_that_is_refused_does_not_keep_the_others_out(run: Run, runs: Path) -> None:
+    shutil.copytree(runs, "mixed")
+    broken = Path("mixed/good/s0/queries.parquet")
+    broken.write_bytes(broken.read_bytes()[:-1])
+    done = run("add", "board", "mixed")
+    assert "1 of 4 were refused" in refused(done)
+    assert f"refused: {broken}: is not the file" in done.stderr
+    assert len(store.runs(store.opened(Path("board"))).rows) == 3
 
 
 def test_every_command_is_told_of(run: Run) -> None:

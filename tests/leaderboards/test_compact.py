@@ -303,3 +303,39 @@ def test_what_the_analysis_has_just_kept_is_not_stale(tmp_path: Path) -> None:
     assert compact.clean(board) == []
     assert {kind: store.names(board, kind) for kind in kept} == kept
     assert history.kind("means").derived
+
+
+# --- what was released is not forgotten
+
+
+def test_cleaning_keeps_a_release_that_lists_what_is_gone(board: Board) -> None:
+    first = compact.compact(board, NOW)
+    path = board.path("runs", store.names(board, "runs", shelf.run_id(0))[0])
+    data = path.read_bytes()
+    path.unlink()
+    second = compact.compact(board, NOW + compact.DAY)
+    assert compact.clean(board, NOW) == []
+    aside = board.root / "quarantine" / path.relative_to(board.root)
+    aside.parent.mkdir(parents=True)
+    for content, reason in ((b"", None), (data, None), (data, ""), (b"other", "a trial")):
+        aside.write_bytes(content)
+        if reason is not None:
+            said = {"file": str(path.relative_to(board.root)), "reason": reason}
+            aside.with_name(f"{aside.name}.json").write_text(json.dumps(said))
+        assert compact.clean(board, NOW) == []
+    aside.write_bytes(data)
+    assert compact.clean(board, NOW) == [first]
+    assert store.releases(board) == [second]
+
+
+@pytest.mark.parametrize("kind", ["runs", "strata", "queries", "marks", "blobs"])
+def test_what_was_set_aside_as_it_was_is_not_gone(board: Board, kind: str) -> None:
+    first = compact.compact(board, NOW)
+    gone = board.blob(store.blobs(board)[0]) if kind == "blobs" else board.path(kind, store.names(board, kind)[0])
+    inside = str(gone.relative_to(board.root / "results"))
+    assert list(compact.lost(board, first)) == []
+    store.set_aside(board, gone, "a trial")
+    assert list(compact.lost(board, first)) == [inside]
+    assert compact.set_aside(board, inside, whole=True)
+    compact.compact(board, NOW + compact.DAY)
+    assert compact.clean(board, NOW) == [first]

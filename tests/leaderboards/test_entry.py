@@ -4,6 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from benchmark import durable, results
@@ -151,23 +153,6 @@ def test_kept_files_are_found_by_their_hash(copy: Path, tmp_path: Path) -> None:
             assert data == (copy / file["name"]).read_bytes()
 
 
-def test_a_folder_of_bundles_is_walked(one: Path, tmp_path: Path) -> None:
-    for name in ("b/s1", "a/s0", "b/s0"):
-        shutil.copytree(one, tmp_path / name)
-    (tmp_path / "a" / "ledger.jsonl").touch()
-    assert entry.found(tmp_path) == [tmp_path / name for name in ("a/s0", "b/s0", "b/s1")]
-    assert entry.found(one) == [one]
-
-
-@pytest.mark.parametrize(
-    ("name", "words"), [("nowhere", "is neither a bundle nor a folder"), ("empty", "holds no run.json")]
-)
-def test_a_folder_without_a_bundle_is_a_mistake(tmp_path: Path, name: str, words: str) -> None:
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=words):
-        entry.found(tmp_path / name)
-
-
 def test_a_failed_run_is_kept_with_its_reason(tmp_path: Path) -> None:
     record = results.run_record(run_id="f" * 32, status="failed", provenance="ran_here", error_class="OutOfMemoryError")
     results.write(results.Bundle(record | {"reason_code": "oom"}), tmp_path / "failed")
@@ -188,3 +173,46 @@ def test_columns_that_somebody_cut_by_stay_with_the_lists(tmp_path: Path) -> Non
     row = store.runs(board).rows[0]
     assert row["cuts_by"] == ["hat"]
     assert set(store.tables(board, row, ["lists"])["lists"]["hat"].to_pylist()) == {"hat", "none"}
+
+
+@pytest.mark.parametrize("recorded", [False, 0])
+def test_what_is_said_does_not_overrule_a_no_or_a_nought(copy: Path, tmp_path: Path, recorded: int) -> None:
+    name = "official" if recorded is False else "epochs"
+    crowd.altered(copy, **{name: recorded})
+    with pytest.raises(UserError, match=rf"its record says {name} = {recorded}, not "):
+        entry.add(store.begun(tmp_path / "board"), copy, Said({name: type(recorded)(1)}))
+
+
+def test_a_run_that_another_version_encoded_is_there_already(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = store.begun(tmp_path / "board")
+    first = entry.add(board, copy)
+    before = files(board)
+    plain = results.encoded
+
+    def other(table: pa.Table) -> bytes:
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="snappy", write_page_checksum=True)
+        return bytes(sink.getvalue().to_pybytes())
+
+    monkeypatch.setattr(results, "encoded", other)
+    assert {name: entry.add(board, copy)[name] for name in store.HASHES.values()} == {
+        name: first[name] for name in store.HASHES.values()
+    }
+    assert files(board) == before
+    monkeypatch.setattr(results, "encoded", plain)
+
+
+def test_other_content_of_the_tables_is_no_other_encoding(copy: Path, tmp_path: Path) -> None:
+    board = store.begun(tmp_path / "board")
+    entry.add(board, copy)
+    found = results.read(copy)
+    queries = found.tables["queries"]
+    nearer = [(value or 0) / 2 for value in queries["d_first_neg"].to_pylist()]
+    place = queries.column_names.index("d_first_neg")
+    changed = queries.set_column(place, "d_first_neg", pa.array(nearer, pa.float32()))
+    record = {name: value for name, value in found.run.items() if name not in store.HASHES.values()}
+    results.write(results.Bundle(record, {**found.tables, "queries": changed}), copy)
+    with pytest.raises(UserError, match="is on the board with queries_sha256 = "):
+        entry.add(board, copy)

@@ -41,12 +41,14 @@ def run(run_id: str = "r", minute: int = 0, **facts: object) -> Row:
 
 def line(p: float | None = 0.001, low: float | None = 0.1, **facts: object) -> Row:
     """Make a row of pairs/1 in which the leader is better."""
-    return {"p": p, "p_flip": p, "ci_lo": low, "ci_hi": 0.3, "seeds": 5, "same_sign": True} | facts
+    return {"difference": 0.2, "p": p, "p_flip": p, "ci_lo": low, "ci_hi": 0.3, "seeds": 5, "same_sign": True} | facts
 
 
 def test_a_clean_run_may_be_ranked() -> None:
     assert history.unranked(run()) == ""
     assert history.unranked(run(provenance="rescored", seed=None, ckpt_sha256=None, log_sha256=None)) == ""
+    verified: Row = {"provenance": "verified", "added_as": "rescored"}
+    assert history.unranked(run(**verified, seed=None, log_sha256=None, deterministic=None)) == ""
     assert history.unranked(run(provenance="verified", ckpt_selection="val_best")) == ""
 
 
@@ -66,7 +68,11 @@ def test_a_clean_run_may_be_ranked() -> None:
         ({"ckpt_sha256": ""}, "its record has no ckpt_sha256"),
         ({"git_commit": None}, "its record has no git_commit"),
         ({"provenance": "rescored", "lists_sha256": None}, "its record has no lists_sha256"),
-        ({"git_dirty": True}, "its code had changes that no commit holds"),
+        ({"git_dirty": None}, "its record has no git_dirty"),
+        ({"deterministic": None}, "its record has no deterministic"),
+        ({"provenance": "verified", "added_as": "ran_here", "seed": None}, "its record has no seed"),
+        ({"provenance": "verified", "log_sha256": None}, "its record has no log_sha256"),
+        ({"git_dirty": True}, "the code had changes that no commit holds"),
         ({"deterministic": False}, "it ran in a way that is not deterministic"),
         ({"n_nonfinite_q": 2, "n_nonfinite_g": 1}, "3 vectors could not be scored"),
         ({"ckpt_selection": "test_best"}, "its weights were chosen on the test set"),
@@ -77,7 +83,13 @@ def test_what_may_not_be_ranked_says_why(facts: Row, said: str) -> None:
 
 
 def test_of_a_seed_that_ran_twice_the_first_counts_however_good_the_second_is() -> None:
-    rows = [run("b", 5, mAP=0.9), run("a", 1, mAP=0.1), run("c", 2, seed=1), run("d", 3, status="failed", seed=2)]
+    own = {"ckpt_sha256": "v"}
+    rows = [
+        run("b", 5, mAP=0.9),
+        run("a", 1, mAP=0.1),
+        run("c", 2, seed=1, **own),
+        run("d", 3, status="failed", seed=2),
+    ]
     counted, others = ranking.divided(rows)
     assert {row["run_id"] for row in counted} == {"a", "c"}
     assert {row["run_id"]: why for row, why in others} == {"b": "seed 0 was run again; the first counts", "d": "failed"}
@@ -88,8 +100,32 @@ def test_a_flagged_first_run_makes_room_for_the_second() -> None:
     assert [row["run_id"] for row in counted] == ["b"]
 
 
+@pytest.mark.parametrize(("name", "words"), [("ckpt_sha256", "weights"), ("features_sha256", "vectors")])
+def test_five_seeds_of_one_network_are_one(name: str, words: str) -> None:
+    hashes = {"ckpt_sha256": None, "features_sha256": None, "provenance": "rescored"} | {name: "one"}
+    rows = [run(f"{seed}" * 32, seed, seed=seed, **hashes) for seed in range(5)]
+    other = run("9" * 32, 9, config_id="d", **hashes)
+    counted, others = ranking.divided([*rows, other])
+    assert [row["seed"] for row in counted] == [0]
+    assert [why for _, why in others] == [f"has the {words} of run 00000000"] * 5
+
+
+def test_one_network_ranked_otherwise_counts_and_hashes_that_nobody_gives_are_not_equal() -> None:
+    plain, unknown = run("a", 1), {"ckpt_sha256": None, "features_sha256": None, "provenance": "rescored"}
+    again = [run("b", 2, config_id="d", rerank="k"), run("c", 3, config_id="e", metric="cosine")]
+    rows = [plain, *again, *(run(f"u{seed}", 4, seed=seed, config_id="u", **unknown) for seed in range(3))]
+    counted, others = ranking.divided(rows)
+    assert len(counted) == len(rows)
+    assert others == []
+
+
+def test_a_network_whose_first_run_does_not_count_may_count() -> None:
+    counted, _ = ranking.divided([run("a", 1, flagged=True), run("b", 2, seed=1)])
+    assert [row["run_id"] for row in counted] == ["b"]
+
+
 def test_runs_whose_lists_were_measured_otherwise_do_not_meet() -> None:
-    counted, others = ranking.divided([run("a", 1), run("b", 2, seed=1, measures_sha256="n")])
+    counted, others = ranking.divided([run("a", 1), run("b", 2, seed=1, measures_sha256="n", ckpt_sha256="v")])
     assert [row["run_id"] for row in counted] == ["a"]
     assert others[0][1] == "its lists were measured otherwise than those of the others"
 
@@ -104,6 +140,11 @@ def test_five_seeds_in_common_are_needed() -> None:
     rows = {"a": [run(seed=seed) for seed in range(6)], "b": [run(seed=seed) for seed in range(1, 7)]}
     assert ranking.testable(rows, "a", "b")
     assert not ranking.testable({**rows, "b": rows["b"][1:]}, "a", "b")
+
+
+def test_five_seeds_make_a_place() -> None:
+    rows = {"a": [run(seed=seed) for seed in range(5)], "b": [run(seed=seed) for seed in range(4)], "c": [run()]}
+    assert ranking.placed(rows) == {"a"}
 
 
 def test_places_are_shared_until_the_leader_is_better() -> None:
@@ -199,6 +240,16 @@ def test_one_rival_who_cannot_be_tested_takes_the_bold_and_shares_the_place() ->
     assert found.bold == {}
     assert found.beaten == {"b"}
     assert found.untested == {"c"}
+
+
+def test_what_a_test_found_stands_by_its_column_and_rival_corrected_over_the_family() -> None:
+    values = {"a": 0.9, "b": 0.5, "c": 0.4}
+    both = {("a", "b"): line(0.01), ("a", "c"): line(0.02)}
+    found = ranking.tested({ALONE: values}, values, ALONE, against(both)).outcomes
+    assert found == {
+        (ALONE, "b"): ranking.Outcome(0.2, 0.1, 0.3, 0.01, 0.02),
+        (ALONE, "c"): ranking.Outcome(0.2, 0.1, 0.3, 0.02, 0.02),
+    }
 
 
 def test_a_row_without_rivals_is_not_bold() -> None:

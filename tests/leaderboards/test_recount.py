@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from benchmark import bundling, lists, manifest, protocol, results
@@ -15,8 +16,8 @@ from benchmark.evaluation import Asked, Options
 from benchmark.features import Features
 from benchmark.manifest import Manifest
 from benchmark.results import Bundle
-from benchmark.schemas import SCORES
-from leaderboards import cells, recount
+from benchmark.schemas import REQUIRED, SCORES
+from leaderboards import recount, slices
 from leaderboards.recount import Shared
 from tests.benchmark import little
 from tests.leaderboards import crowd, handing, test_truncated
@@ -189,7 +190,8 @@ def test_what_a_truncated_list_says_is_computed_again_and_no_more(tmp_path: Path
 
 
 def test_ap_of_ranks_that_a_person_can_check() -> None:
-    found = cells.scored(np.array([0, 2]), np.array([2, 1]), np.array([1, 2, 1]), np.array([2, 5, 1]))
+    scores = slices.Slices(np.array([2, 1])).scored(np.array([2, 5, 1], np.int32))
+    found = dict(zip(slices.SCORED, scores.T, strict=True))
     assert found["mAP"].tolist() == pytest.approx([(1 / 2 + 2 / 5) / 2, 1])
     assert found["mAP_trapz"].tolist() == pytest.approx([((0 + 1 / 2) / 2 + (1 / 4 + 2 / 5) / 2) / 2, 1])
     assert found["mINP"].tolist() == pytest.approx([2 / 5, 1])
@@ -378,7 +380,7 @@ def test_ties_are_in_the_querys_favour_by_so_much_and_no_more(made: Mapping[str,
         assert list(recount.problems(with_column(bundle, "queries", name, values)))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=100)
 @given(data=st.data())
 def test_nothing_that_a_table_can_hold_stops_a_check(
     made: Mapping[str, Bundle], shared: Mapping[str, Shared], data: st.DataObject
@@ -389,6 +391,7 @@ def test_nothing_that_a_table_can_hold_stops_a_check(
     values = column(bundle, field.name, table)
     place = data.draw(st.integers(0, len(values) - 1))
     values[place] = data.draw(ANYTHING[str(field.type)])
+    assume(values[place] is not None or field.name not in REQUIRED[table])  # no reader lets a key be null
     found = recount.recount(with_column(bundle, table, field.name, values), shared["cameras"])
     assert all(isinstance(line, str) for line in found.problems)
 
@@ -396,14 +399,25 @@ def test_nothing_that_a_table_can_hold_stops_a_check(
 # --- what cannot be computed is said
 
 
-def test_a_cut_by_a_column_that_the_lists_lack_is_noted(tmp_path: Path) -> None:
+def test_a_cut_by_any_column_of_the_lists_is_computed_and_one_that_they_lack_is_noted(tmp_path: Path) -> None:
     of = crowd.world(people=31)
     bundle = results.read(crowd.bundle(tmp_path, "m", 0, of, draws=20, by=("height", "size:100,200")))
     found = recount.recount(bundle)
-    assert found.problems == []
-    notes = [note for note in found.notes if "cannot be made" in note]
-    assert len(notes) == 1
-    assert "height" in notes[0]
+    assert (found.problems, [note for note in found.notes if "cannot be made" in note]) == ([], [])
+    lists = bundle.tables["lists"].drop_columns(["height"])
+    lacking = recount.recount(results.Bundle(bundle.run, {**bundle.tables, "lists": lists}))
+    assert lacking.problems == []
+    (note,) = [note for note in lacking.notes if "cannot be made" in note]
+    assert "height" in note
+
+
+@pytest.mark.parametrize("scheme", ["night600-light", "stops-5"])
+def test_a_standard_cut_that_is_left_out_is_named(tmp_path: Path, scheme: str) -> None:
+    bundle = results.read(crowd.bundle(tmp_path, "m", 0, crowd.world(people=31), draws=0))
+    strata = bundle.tables["strata"]
+    kept = strata.filter(pc.invert(pc.match_substring(strata["scheme_id"], scheme)))
+    found = recount.recount(results.Bundle(bundle.run, {**bundle.tables, "strata": kept}))
+    assert any(f"there are no rows by {scheme}" in problem for problem in found.problems)
 
 
 def test_single_shot_and_identity_ranks_are_noted(made: Mapping[str, Bundle], tmp_path: Path) -> None:

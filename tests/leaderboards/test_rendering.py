@@ -97,6 +97,22 @@ def test_what_moves_a_cursor_or_turns_the_writing_about_is_a_blank(text: str) ->
     assert re.fullmatch(r"a (\[31m)?b", labels.plain(text))
 
 
+@pytest.mark.parametrize(
+    ("facts", "flagged"),
+    [
+        ({}, True),
+        ({"disclosures": []}, True),
+        ({"disclosures": ["from us"]}, False),
+        ({"pretrain_data": ["A"]}, False),
+        ({"submission_sha256": "0"}, False),
+        ({"provenance": "ran_here"}, False),
+        ({"provenance": "verified", "added_as": "rescored"}, True),
+    ],
+)
+def test_features_that_come_without_a_word_are_flagged(facts: dict[str, Any], flagged: bool) -> None:
+    assert ("nothing disclosed" in labels.flags([{"provenance": "rescored"} | facts])) == flagged
+
+
 # CSV.
 
 
@@ -134,6 +150,22 @@ def test_csv_gives_the_numbers_of_the_board_to_the_last_digit(board: Board, made
         assert (int(row["n_query"]), int(row["n_id"])) == (own["n_query"], own["n_id"])
 
 
+def named(label: str) -> str:
+    """Say by hand what a paper's row of one label is called."""
+    more = any(sign in label for sign in "(,;:")
+    return f"{label}; {label} [1]" if more else f"{label} [1]"
+
+
+def test_csv_says_how_far_each_is_behind_the_leader(made: list[Table]) -> None:
+    rows = [row for row in lines_of(csv_table.text(made[:1])) if row["metric"] == "mAP"]
+    poor = next(cell for one in made[0].ranked if one.name == "poor" for cell in one.cells)
+    behind = [float(rows[1][name]) for name in ("difference", "difference_lo", "difference_hi", "p", "p_corrected")]
+    assert rows[0]["name"] == "good"
+    assert (rows[0]["difference"], rows[0]["p"]) == ("", "")
+    assert behind == list(poor.behind or ())
+    assert behind[1] < behind[0] < behind[2]
+
+
 # Markdown, read by another's parser.
 
 
@@ -167,8 +199,9 @@ def test_markdown_is_text_and_keeps_its_cells(label: str) -> None:
     main, apart, papers = grids(text)
     assert {len(row) for row in (*main, *apart)} == {5}
     assert {len(row) for row in papers} == {9}
-    assert main[0][-1] == main[1][1] == apart[1][0] == apart[1][2] == papers[1][0] == papers[1][3] == label
-    assert main[1][-1] == f"25.0 (n < 30) {label}"
+    assert main[0][-1] == main[1][1] == apart[1][0] == apart[1][2] == papers[1][3] == label
+    assert papers[1][0] == named(label)
+    assert main[1][-1] == f"25.0 (n < 30) in {label}"
     texts = ["".join(part.content for part in token.children or ()) for token in tokens(text) if token.type == "inline"]
     assert label in texts  # the caption
 
@@ -184,7 +217,7 @@ _NAMED = {
     **{"textbackslash": "\\", "textasciitilde": "~", "textasciicircum": "^", "textless": "<", "textgreater": ">"},
     **{"textbar": "|", "textasciigrave": "`", "textquotesingle": "'", "ldots": "…", "pm": "±", "char": '"'},
 }
-_IDLE = {"footnotesize", "textbf", "ensuremath"}
+_IDLE = {"footnotesize", "textbf", "ensuremath", "textcolor"}
 
 
 def read(text: str) -> str:
@@ -233,8 +266,16 @@ def test_latex_keeps_its_cells_and_begins_no_row_with_what_belongs_to_the_one_be
     main, papers = rows[:-2], rows[-2:]
     assert {len(row) for row in main} == {4}
     assert {len(row) for row in papers} == {9}
-    assert read(main[0][-1]).strip() == read(main[1][1]).strip() == read(papers[1][0]).strip() == label
+    assert read(main[0][-1]).strip() == read(main[1][1]).strip() == label
+    assert all(cell.strip().startswith(r"\textcolor{gray}{") for cell in papers[1])
+    assert read(papers[1][0]).strip().removeprefix("gray") == named(label)
     assert not any(row[0].strip().startswith(("[", "*")) for row in rows)
+
+
+def test_latex_labels_are_plain_and_of_one_table_each(made: list[Table]) -> None:
+    found = re.findall(r"^\\label\{tab:([a-z0-9-]+)\}$", latex.text(made), flags=re.MULTILINE)
+    assert len(set(found)) == len(found) == len(made)
+    assert "{*}" not in latex.text(made)
 
 
 def test_latex_opens_and_closes_every_environment(made: list[Table]) -> None:
@@ -337,6 +378,19 @@ def test_every_table_says_of_what_it_is_and_what_its_numbers_stand_beside(
         assert said in text
 
 
+def test_words_that_several_rows_disclose_are_told_once() -> None:
+    told = [line(name, disclosures=("x", *more)) for name, more in (("a", ()), ("b", ("y",)), ("c", ("y",)))]
+    assert words.remarks(table(ranked=tuple(told), apart=(), published=())) == ["Every row: x", "b, c: y"]
+
+
+def test_footnotes_of_papers_are_told_once_and_what_the_source_says_of_its_protocol_is_shown() -> None:
+    facts = dict.fromkeys(words.PRINTED) | {"backbone": "R", "note": "inferred", "source": "s"}
+    papers = tuple(facts | {"method": "M", "protocol": said} for said in ("standard", "standard (trained on x)"))
+    shown = table(published=papers, ranked=(), apart=())
+    assert [words.paper(shown, row) for row in papers] == ["M R [1]", "M R; standard (trained on x) [1]"]
+    assert words.remarks(shown) == ["[1] inferred"]
+
+
 def test_why_there_is_no_number_and_why_no_place() -> None:
     short = replace(
         table(), ranked=(), apart=(line("n", (Cell(reason="truncated"), Cell(0.5)), place="-", why="dirty"),)
@@ -359,6 +413,11 @@ def test_a_group_whose_runs_all_failed_is_shown() -> None:
     empty = Table("t", WHERE, "mAP", (), lost=(Lost("m", "failed (oom)", ("r" * 32,)),), caption=("c",))
     for show in (terminal.text, markdown.text, latex.text, csv_table.text):
         assert "failed (oom)" in show([empty])
+
+
+@pytest.mark.parametrize("show", [terminal.text, markdown.text, latex.text])
+def test_an_empty_board_says_so(show: Callable[[list[Table]], str], tmp_path: Path) -> None:
+    assert "No run is on this board." in show(tables.tables(store.begun(tmp_path / "board"), Asked()))
 
 
 @pytest.mark.parametrize("form", list(rendering.FORMATS))

@@ -137,7 +137,9 @@ def test_a_flipped_bit_anywhere_is_seen(tmp_path_factory: pytest.TempPathFactory
     data[where % len(data)] ^= 1 << bit
     damaged(path, bytes(data))
     loaded = store.load(board, "queries")
-    assert loaded.problems == (f"{path}: its bytes are not those it is named by; it was changed or cut",)
+    assert loaded.problems == (
+        f"{path}: its bytes are not those it is named by; it was changed or cut; `luxreid board check` sets it aside",
+    )
     assert loaded.table.to_pylist() == shelf.queries(1).to_pylist()
 
 
@@ -173,7 +175,8 @@ def test_what_is_no_file_of_the_store_is_named(board: Board) -> None:
     assert len(loaded.rows) == RUNS
     assert [problem.split("/")[-1] for problem in loaded.problems] == [
         "folder.parquet: cannot read: Is a directory",
-        "part-0.parquet: its bytes are not those it is named by; it was changed or cut",
+        "part-0.parquet: its bytes are not those it is named by; it was changed or cut; "
+        "`luxreid board check` sets it aside",
     ]
 
 
@@ -394,3 +397,27 @@ def test_a_folder_appears_at_once_or_not_at_all(board: Board, monkeypatch: pytes
         store.write_folder(board, board.root / "compact" / "two", {"a": b"1", "b": b"2"})
     assert [path.name for path in (board.root / "compact").iterdir()] == ["one"]
     assert not list((board.root / "staging").iterdir())
+
+
+def test_a_row_of_its_own_file_has_checksums(board: Board) -> None:
+    path = only_file(board, "runs")
+    data = bytearray(path.read_bytes())
+    place = data.find(b"method 0")
+    assert place > 0
+    data[place] ^= 1
+    with pytest.raises(UserError, match="cannot be read as a Parquet table"):
+        store.decoded(bytes(data), "runs", "here")
+
+
+@pytest.mark.parametrize("name", ["README.md", "LICENSE"])
+def test_a_folder_that_only_says_what_it_will_be_becomes_a_board(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("a board")
+    assert store.begun(tmp_path).root == tmp_path
+    assert (tmp_path / name).read_text() == "a board"
+
+
+def test_a_verified_run_keeps_what_it_was_added_as(board: Board) -> None:
+    for _ in range(2):
+        store.publish_mark(board, shelf.run_id(0), "verified", "m")
+    (row,) = (row for row in store.runs(board).rows if row["run_id"] == shelf.run_id(0))
+    assert (row["provenance"], row["added_as"]) == ("verified", "ran_here")

@@ -16,7 +16,7 @@ from benchmark import protocol as protocols
 from benchmark.errors import UserError
 from benchmark.evaluation import Options
 from benchmark.manifest import Manifest
-from leaderboards import analysis, captions, entry, literature, store, tables
+from leaderboards import analysis, captions, entry, gathered, literature, store, tables
 from leaderboards.store import Board
 from leaderboards.tables import WHOLE, Asked, Cell, Line, Table
 from tests.leaderboards import crowd
@@ -122,16 +122,83 @@ def test_who_is_not_separated_shares_the_place_and_takes_the_bold_away(three: Bo
 
 def test_four_seeds_describe_and_separate_nothing(folders: Path, tmp_path: Path) -> None:
     table = one(placed(tmp_path / "board", folders, "good", "poor", seeds=4))
-    assert [line.place for line in table.ranked] == ["=1", "=1"]
+    assert [line.place for line in table.ranked] == ["-", "-"]
     assert not any(cell.bold for line in table.ranked for cell in line.cells)
+    assert any("nothing is placed, nothing is tested" in said for said in table.caption)
+
+
+def test_one_lucky_seed_on_top_takes_no_place_and_no_bold(folders: Path, tmp_path: Path) -> None:
+    board = placed(tmp_path / "board", folders, "good", "poor")
+    before = {name: line(one(board, BY_LIGHT), name) for name in ("good", "poor")}
+    entry.add(board, crowd.bundle(tmp_path / "lucky", "lucky", 0, noise=0.1))
+    table = one(board, BY_LIGHT)
+    assert [(line.place, line.name) for line in table.ranked] == [("-", "lucky"), ("1", "good"), ("2", "poor")]
+    assert {name: line(table, name) for name in before} == before
+    assert not any(cell.bold or cell.behind for cell in line(table, "lucky").cells)
+    assert any("1 ranked row has fewer than 5 seeds" in said for said in table.caption)
+
+
+def test_five_seeds_each_but_four_in_common_are_untested_and_share(folders: Path, tmp_path: Path) -> None:
+    board = placed(tmp_path / "board", folders, "good")
+    for seed in range(1, 6):
+        entry.add(board, crowd.bundle(tmp_path / f"p{seed}", "poor", seed, noise=1.6))
+    table = one(board)
+    assert [(line.place, line.name) for line in table.ranked] == [("=1", "good"), ("=1", "poor")]
     assert any("nothing is tested" in said for said in table.caption)
+
+
+def test_a_cell_says_how_far_it_is_behind_the_leader_of_its_column(two: Board, folders: Path) -> None:
+    table = one(two)
+    for column, cell in zip(table.columns, line(table, "poor").cells, strict=True):
+        means = [np.mean([row[column.metric] for row in records(folders, name)]) for name in ("good", "poor")]
+        assert cell.behind
+        assert cell.behind.difference == pytest.approx(means[0] - means[1], abs=1e-12)
+        assert (cell.behind.low or 1) < cell.behind.difference < (cell.behind.high or 0)
+        assert cell.behind.p <= cell.behind.corrected <= 0.05
+    assert not any(cell.behind for cell in line(table, "good").cells)
+
+
+def test_the_metric_is_what_the_protocol_ranks_by_unless_one_is_asked_for(tmp_path: Path) -> None:
+    facts = {"rank_by": "mAP_trapz", "invalid_query_policy": "count"}
+    board = crowd.board(tmp_path / "board", [crowd.bundle(tmp_path / "b", "good", 0, draws=0)])
+    for row in store.runs(board).rows:
+        assert row["rank_by"] == "mAP"
+    assert one(board).metric == "mAP"
+    group = tables._Group(board, replace(gathered.gathered(board)[0], first=facts), Asked(), [])
+    assert group.metric == "mAP_trapz"
+    assert replace(group, asked=Asked(metric="R1")).metric == "R1"
+    assert replace(group, asked=Asked(order="worst")).metric == "mAP"
+
+
+def test_a_protocol_that_counts_all_queries_is_ordered_by_its_metric_and_says_so(tmp_path: Path) -> None:
+    bundles = [
+        crowd.bundle(tmp_path / f"b{seed}", "good", seed, with_places(), draws=0, protocol="night600-idf")
+        for seed in range(2)
+    ]
+    table = one(crowd.board(tmp_path / "board", bundles))
+    assert [column.title for column in table.columns] == ["mAP_trapz", "mAP", "R1", "R5", "R10", "mINP"]
+    assert captions.ALL_QUERIES in table.caption
+    means = np.mean([results.read(folder).run["mAP_trapz_all"] for folder in bundles])
+    assert table.ranked[0].cells[0].value == pytest.approx(means, abs=1e-12)
+
+
+def with_places() -> Manifest:
+    """Give every image its place, which the junk rule of Night600 compares."""
+    of = crowd.world()
+    cameras = of.table["camid"].cast(of.table.schema.field("place").type)
+    return replace(of, table=of.table.set_column(of.table.column_names.index("place"), "place", cameras))
+
+
+def test_a_metric_without_a_worst_level_says_so(two: Board) -> None:
+    assert any("no worst level of R1" in said for said in one(two, Asked(by=("light",), metric="R1")).caption)
+    assert not any("no worst level" in said for said in one(two, BY_LIGHT).caption)
 
 
 def test_of_one_seed_there_is_no_spread(folders: Path, tmp_path: Path) -> None:
     board = placed(tmp_path / "board", folders, "good", seeds=1)
     (found,) = one(board).ranked
     assert [cell.sd for cell in found.cells] == [None] * 5
-    assert found.place == "1"
+    assert found.place == "-"
 
 
 def test_rows_stand_by_the_metric_that_is_asked_for(three: Board, folders: Path) -> None:
@@ -163,7 +230,7 @@ def test_a_dirty_run_stands_apart_with_its_numbers_and_its_reason(folders: Path,
     table = one(board, BY_LIGHT)
     assert [line.name for line in table.ranked] == ["poor"]
     (apart,) = table.apart
-    assert apart.why == "its code had changes that no commit holds"
+    assert apart.why == "the evaluator that scored it had changes that no commit holds"
     assert apart.place == "-"
     assert apart.cells[0].value == pytest.approx(records(folders, "good")[0]["mAP"], abs=1e-12)
     assert not any(cell.bold for line in (*table.ranked, apart) for cell in line.cells)
@@ -328,6 +395,31 @@ def test_numbers_of_papers_stand_below_with_rule_and_source_and_change_nothing(f
     assert after.caption[-1] == captions.PAPERS
     assert one(board, Asked(published=False)).published == ()
     assert one(board, BY_LIGHT).published == ()
+    assert captions.BELOW in one(board, BY_LIGHT).caption
+
+
+def paper(path: Path, protocol_id: str) -> Path:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("dataset", "protocol", "method", "map", "ap_rule", "source", "eval_set", "protocol_id"))
+        writer.writerow(("Crowd", "odd", "Miracle", "99.5", "unknown", "A paper", "crowd", protocol_id))
+    return path
+
+
+def test_papers_of_the_same_set_by_another_protocol_are_counted(folders: Path, tmp_path: Path) -> None:
+    board = placed(tmp_path / "board", folders, "good", seeds=1)
+    literature.add(board, paper(tmp_path / "mine.csv", "odd-one"))
+    assert one(board).published == ()
+    assert one(board).caption[-1] == "Of the same set 1 row of papers stands under odd-one."
+
+
+def test_a_board_of_papers_only_says_so_and_shows_them(tmp_path: Path) -> None:
+    board = store.begun(tmp_path / "board")
+    literature.add(board, paper(tmp_path / "mine.csv", "odd-one"))
+    table = one(board)
+    assert captions.NO_RUN in table.caption
+    assert [row["method"] for row in table.published] == ["Miracle"]
+    assert one(board, Asked(published=False)).published == ()
 
 
 def test_a_truncated_configuration_has_no_place_by_what_it_lacks(
@@ -349,7 +441,10 @@ def test_a_truncated_configuration_has_no_place_by_what_it_lacks(
     assert (found["mAP"].value, found["mAP"].reason) == (None, "truncated")
     assert found["R1"].value is not None
     assert found["R1"].bold
-    assert line(table, "good").flags == ("first 10 of each ranking known",)
+    assert line(table, "good").flags == (
+        "nothing disclosed",
+        "first 10 of each ranking known",
+    )
 
 
 def test_under_thirty_people_there_is_a_number_and_no_interval(tmp_path: Path) -> None:
@@ -414,8 +509,10 @@ def test_lists_and_protocols_choose(two: Board) -> None:
     assert one(two, Asked(protocols=("market-style",), lists=(digits,))) == table
 
 
-def test_an_empty_board_has_no_tables(tmp_path: Path) -> None:
-    assert tables.tables(store.begun(tmp_path / "board"), Asked()) == []
+def test_an_empty_board_says_that_it_is(tmp_path: Path) -> None:
+    table = one(store.begun(tmp_path / "board"))
+    assert (table.columns, table.ranked, table.published) == ((), (), ())
+    assert table.caption == (captions.NO_RUN,)
 
 
 def test_many_that_are_not_ranked_are_counted_unless_all_is_asked_for(
