@@ -38,7 +38,7 @@ _CONFIGURED = (
     *("lists_sha256", "protocol_sha256"),
 )
 
-NEAR = 1e-6  # mAP of equal ranks, as far as a record may be off
+NEAR = 1e-8  # mAP of equal ranks: each record may be off by what a recount lets pass
 FEW = 30  # queries
 
 # What a protocol decides, and a record repeats.
