@@ -17,6 +17,8 @@ from benchmark.errors import UserError, nearest
 from benchmark.plugins import Room, Shelf
 from leaderboards import commands as board
 from synthesis import commands as synth
+from synthesis.night.stages import STAGES
+from synthesis.nights import NIGHTS
 from synthesis.street.presets import PRESETS
 
 READERS, FORMATS, METHODS = (
@@ -34,8 +36,8 @@ ROOMS: dict[str, Room | Shelf] = {
     "enhancers": Room("baselines.enhancers", "enhancer", ("Config", "enhance")),
     "recipes": RECIPES,
     "presets": PRESETS,
-    "nights": Shelf("synthesis.nights", "night"),
-    "stages": Room("synthesis.night", "night stage", ("plan", "apply")),
+    "nights": NIGHTS,
+    "stages": STAGES,
     "detectors": Room("annotation.detectors", "detector", ("detect",)),
 }
 

@@ -1,1 +1,5 @@
-"""One TOML file a named night."""
+"""Named nights; a file's name is the night's name."""
+
+from benchmark.plugins import Shelf
+
+NIGHTS = Shelf("synthesis.nights", "night")

@@ -1,0 +1,44 @@
+"""Some pictures of one size on their way from day to night."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.images import Picture
+from synthesis.night.columns import Columns
+
+Light = NDArray[
+    np.float32
+]  # pictures x 3 x height x width: linear light, planes of red, green and blue; 1 is full scale
+Plan = Mapping[str, NDArray[Any]]  # columns of the plan, an entry a picture of the block
+
+
+class Stage(Protocol):
+    """What a file of `stages` offers; `Config` (a Strict model), and, where it needs them, `survey` and LOCAL, too."""
+
+    def plan(self, columns: Columns) -> Mapping[str, NDArray[Any]]:
+        """Draw this stage's columns for many pictures at once: a function of (seed, scope, name) and of settings."""
+
+    def apply(self, block: "Block", plan: Plan) -> None:
+        """Do to the block what its rows of the plan say."""
+
+
+@dataclass
+class Block:
+    """Pictures of one size, so few that a fast memory holds them; every stage changes what it is about."""
+
+    pictures: list[Picture]  # 8 bits: the day, and from the tone curve on the night
+    light: Light | None = None  # from `linearise` on
+    field: NDArray[np.float32] | None = (
+        None  # pictures x 3 x rows x columns, light on a coarse grid, mean 1 before gain
+    )
+    codes: NDArray[Any] | None = None  # from `quantise` on, as `light`: uint8 of the root, or uint16 of the light
+    files: list[bytes] = field(default_factory=list)  # from `codec` on
+    solved: dict[str, NDArray[np.float32]] = field(default_factory=dict)  # what stages found: gain, ev, digital, ...
+    later: Sequence[Stage] = ()  # stages that come after the one at work
+
+    def __len__(self) -> int:
+        return len(self.pictures)

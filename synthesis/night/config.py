@@ -1,0 +1,73 @@
+"""A night: which stages it has, in which order, and their settings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, create_model
+
+from benchmark import config, durable
+from benchmark.config import Strict
+from benchmark.errors import UserError
+from synthesis.night.columns import VERSION
+from synthesis.night.stages import STAGES
+from synthesis.nights import NIGHTS
+
+CHAIN = (
+    *("linearise", "shading", "lamps", "exposure", "glare", "blur", "noise"),
+    *("colour", "quantise", "tone", "smear", "scale", "codec"),
+)
+
+
+class Shape(Strict):
+    """What a night says of itself, beside a table of settings for each of its stages."""
+
+    about: str = ""
+    """One sentence: what this night is for."""
+    stages: tuple[str, ...] = Field(CHAIN, min_length=1)
+    """The stages in their order: names of `luxreid list stages`, or dotted paths of your own."""
+    quality: Literal["fast", "exact"] = "fast"
+    """fast: 8-bit tone table, the stored JPEG degrades; exact: 12-bit tone, JPEG at a drawn phase, then stored well."""
+    draws: int = Field(1, ge=1, le=100)
+    """How many nights are made of every picture."""
+
+
+@dataclass(frozen=True)
+class Night:
+    """A night that can be made: its stages as modules, in order, each with its settings."""
+
+    name: str
+    shape: Shape
+    modules: Mapping[str, Any]  # by the last part of a stage's name
+    settings: Mapping[str, Strict]
+
+    def record(self) -> dict[str, Any]:
+        """Put down all that shapes the pictures."""
+        said = {"version": VERSION, **self.shape.model_dump(mode="json")}
+        return said | {name: settings.model_dump(mode="json") for name, settings in self.settings.items()}
+
+    @property
+    def sha256(self) -> str:
+        """Hash what shapes the pictures; what is said about it is not part of it."""
+        record = {name: value for name, value in self.record().items() if name != "about"}
+        return durable.sha256(durable.canonical(record))
+
+
+def load(night: str, sets: Sequence[str] = ()) -> Night:
+    """Read a named night, or a TOML file of one's own by its path, and change it by `a.b=value` settings."""
+    path = NIGHTS.path(night)
+    stages = config.load(_Head, path, [text for text in sets if text.partition("=")[0].strip() == "stages"]).stages
+    modules = {stage.rpartition(".")[2]: STAGES.load(stage) for stage in stages}
+    if len(modules) < len(stages):
+        raise UserError(f"{path}: stages = {list(stages)}: a stage, or two of one last name, cannot be there twice")
+    models = {name: (module.Config, module.Config()) for name, module in modules.items()}
+    loaded = config.load(create_model("Night", __base__=Shape, **models), path, sets)  # type: ignore[call-overload]
+    shape = Shape(**{name: getattr(loaded, name) for name in Shape.model_fields})
+    return Night(Path(night).stem, shape, modules, {name: getattr(loaded, name) for name in modules})
+
+
+class _Head(Strict, extra="ignore"):
+    """The one key that says which other keys there may be."""
+
+    stages: tuple[str, ...] = Field(CHAIN, min_length=1)
