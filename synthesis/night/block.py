@@ -32,9 +32,7 @@ class Block:
 
     pictures: list[Picture]  # 8 bits: the day, and from the tone curve on the night
     light: Light | None = None  # from `linearise` on
-    field: NDArray[np.float32] | None = (
-        None  # pictures x 3 x rows x columns, light on a coarse grid, mean 1 before gain
-    )
+    illumination: NDArray[np.float32] | None = None  # pictures x 3 x rows x columns: the lamps' light, mean 1
     codes: NDArray[Any] | None = None  # from `quantise` on, as `light`: uint8 of the root, or uint16 of the light
     files: list[bytes] = field(default_factory=list)  # from `codec` on
     solved: dict[str, NDArray[np.float32]] = field(default_factory=dict)  # what stages found: gain, ev, digital, ...
