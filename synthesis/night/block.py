@@ -1,7 +1,7 @@
 """Some pictures of one size on their way from day to night."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
