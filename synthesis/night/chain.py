@@ -12,7 +12,7 @@ from synthesis.night.block import Block, Plan, Stage
 from synthesis.night.columns import Columns, Facts
 from synthesis.night.config import Night
 
-BLOCK_PIXELS = 32_768  # a block's light then takes 400 kB, which stays in a core's own memory
+BLOCK_PIXELS = 49_152  # a block's light then takes 400 kB, which stays in a core's own memory
 Surveys = Mapping[str, Mapping[str, Any]]
 
 
@@ -37,10 +37,16 @@ def plan(night: Night, seed: int, facts: Facts, surveys: Surveys) -> dict[str, N
     return columns
 
 
+def ready(night: Night, surveys: Surveys) -> list[Stage]:
+    """Make a night's stages ready to work: some read a folder once, or load somebody's network."""
+    return [
+        module.ready(night.settings[name], surveys.get(name)) if hasattr(module, "ready") else module
+        for name, module in night.modules.items()
+    ]
+
+
 def _rounded(values: NDArray[Any]) -> NDArray[Any]:
-    if values.dtype == bool or np.issubdtype(values.dtype, np.integer):
-        return values
-    return values.astype(np.float32)
+    return values.astype(np.float32) if np.issubdtype(values.dtype, np.floating) else values
 
 
 def develop(stages: Sequence[Stage], pictures: Sequence[Picture], plan: Plan) -> Block:

@@ -1,0 +1,255 @@
+"""What night is to be made of which pictures, and the folder of its own that it goes to."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from benchmark import durable, images
+from benchmark.console import count
+from benchmark.errors import UserError
+from benchmark.manifest import Manifest
+from synthesis.night import chain
+from synthesis.night.columns import Facts
+from synthesis.night.config import Night
+
+SCHEMA = "night-set/1"
+RECORD, RECIPE = "night.json", "night.toml"  # the record is written last; the recipe can be given as a night
+SHARDS, BEGUN = ".shards", "begun"  # while a set is written: its ledger, and the record that says whose it is
+PLANNED = ("name", "seed", "limit", "version", "frames", "parents", "recipe")  # what makes two sets the same
+DARK = 51.0  # the lightness below which a picture's light level is Low or Medium
+LOOKED_AT = 8  # pictures that are looked for before anything is made
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures to be made: of which row, which draw, at which step of a ladder of exposures."""
+
+    parent: NDArray[np.int64]
+    draw: NDArray[np.int64]
+    step: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.parent)
+
+    def __getitem__(self, rows: slice | NDArray[np.generic]) -> "Pictures":
+        return Pictures(self.parent[rows], self.draw[rows], self.step[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """What is to be made."""
+
+    night: Night
+    parents: Manifest
+    seed: int = 0
+    limit: int | None = None  # of pictures, for a look
+    frames: Path | None = None  # a folder of whole frames, of which the parents' boxes are cut
+
+    @cached_property
+    def facts(self) -> Facts:
+        """Give what a plan may know of the parents."""
+        return Facts.of(self.parents)
+
+    @cached_property
+    def surveys(self) -> dict[str, dict[str, Any]]:
+        """Let stages look at all parents once."""
+        return chain.survey(self.night, self.facts)
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """Put down all that shapes the pictures, beside the parents themselves."""
+        return {"seed": self.seed, **self.night.record(), "surveys": self.surveys}
+
+    @cached_property
+    def recipe_sha256(self) -> str:
+        """Hash the recipe; what is said about a night is not part of it."""
+        return durable.sha256(durable.canonical([self.seed, self.night.sha256, self.surveys]))
+
+    def source(self, parent: str) -> str:
+        """Name the source of the nights of a source's pictures."""
+        name = re.sub(r"[^a-z0-9._-]", "-", self.night.name.lower())
+        return f"{parent}+{name}-{self.recipe_sha256[:8]}"
+
+    @property
+    def steps(self) -> tuple[float, ...]:
+        """Give the ladder of exposures, in stops; one step is no ladder."""
+        return tuple(getattr(self.night.settings.get("exposure"), "steps", ())) or (0.0,)
+
+    @cached_property
+    def pictures(self) -> Pictures:
+        """List what is made: every draw and step of a row behind each other, all rows or those of the limit."""
+        shape = (len(self.parents), self.night.shape.draws, len(self.steps))
+        made = Pictures(*(np.ravel(numbers) for numbers in np.indices(shape, np.int64)))
+        return made if self.limit is None else made[self._spread(made, self.limit)]
+
+    def _spread(self, made: Pictures, limit: int) -> NDArray[np.int64]:
+        """Choose pictures over the whole set, and over the levels alike; all steps of a picture stay together."""
+        steps = len(self.steps)
+        levels = np.asarray(self.plan(made).get("level", np.zeros(len(made)))).reshape(-1, steps).max(axis=1)
+        units = spread(levels, max(limit // steps, 1))
+        return np.asarray((units[:, None] * steps + np.arange(steps)).ravel()[:limit])
+
+    def plan(self, made: Pictures) -> dict[str, NDArray[Any]]:
+        """Draw the columns of some pictures."""
+        facts = self.facts.select(made.parent).with_draws(made.draw, made.step)
+        return chain.plan(self.night, self.seed, facts, self.surveys)
+
+    def record(self) -> dict[str, Any]:
+        """Put down what is made of what."""
+        said: dict[str, Any] = {"schema": SCHEMA, "name": self.night.name, "recipe_sha256": self.recipe_sha256}
+        said |= {"seed": self.seed, "limit": self.limit, "version": version(), "frames": self.frames is not None}
+        return said | {"parents": self._parents(), "recipe": self.recipe}
+
+    def _parents(self) -> dict[str, Any]:
+        sources = sorted(pc.unique(self.parents.table["source"]).to_pylist())
+        hashes = {"data_sha256": self.parents.data_sha256, "labels_sha256": self.parents.labels_sha256}
+        return {"sources": sources, "rows": len(self.parents), **hashes, "table_sha256": _hashed(self.parents.table)}
+
+
+def spread(levels: NDArray[np.generic], wanted: int) -> NDArray[np.int64]:
+    """Choose so many places, of each level alike as far as it has them, spread evenly over the level."""
+    groups = sorted((np.flatnonzero(levels == level) for level in np.unique(levels)), key=len)
+    chosen = []
+    for place, group in enumerate(groups):
+        share = min(len(group), -(-wanted // (len(groups) - place)))
+        chosen.append(group[(2 * np.arange(share) + 1) * len(group) // max(2 * share, 1)])
+        wanted -= share
+    return np.sort(np.concatenate(chosen))
+
+
+def _hashed(table: pa.Table) -> str:
+    """Hash all columns: boxes and times shape a night, too."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return durable.sha256(sink.getvalue().to_pybytes())
+
+
+def version() -> str:
+    """Give the version of luxreid."""
+    try:
+        return metadata.version("luxreid")
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def check(order: Order) -> list[str]:
+    """Refuse parents that no night can be made of; give what a person should know of the others."""
+    parents = order.parents
+    parents.require_measured("synth night")
+    unlit = parents.table.filter(pc.not_equal(parents.table["modality"], "visible"))
+    if len(unlit):
+        said = f"{count(len(unlit), 'row')} of {len(parents)} infrared or thermal, such as {unlit['image_id'][0]}"
+        raise UserError(f"synth night: {said}; nights are made of visible light: give a manifest of those rows only")
+    if "synth_recipe_sha256" in parents.table.column_names:
+        made = parents.table.filter(pc.is_valid(parents.table["synth_recipe_sha256"]))
+        if len(made):
+            raise UserError(
+                f"synth night: {made['image_id'][0]} is of a made night already; give the day that it is of"
+            )
+    _refuse_shared(parents.table)
+    for row in spread(np.zeros(len(parents)), LOOKED_AT):
+        if images.locate(*parents.file(row)).exists():
+            return _warnings(parents)
+    images.read(*parents.file(0))
+    return []
+
+
+def _refuse_shared(table: pa.Table) -> None:
+    """Refuse a picture that is trained on and tested on: its two nights would differ, and it would not show."""
+    trained = pc.is_in(table["split"], pa.array(["train", "val"]))
+    tested = pc.or_(
+        pc.equal(table["split"], "test"), pc.and_(pc.or_(table["query"], table["gallery"]), pc.invert(trained))
+    )
+    both = pc.is_in(table["sha256"], table.filter(trained)["sha256"].combine_chunks())
+    shared = table.filter(pc.and_(tested, both))
+    if len(shared):
+        hashed = pc.and_(trained, pc.equal(table["sha256"], shared["sha256"][0]))
+        pair = f"{table.filter(hashed)['image_id'][0]} and {shared['image_id'][0]}"
+        raise UserError(f"synth night: {pair} are one picture (equal sha256), on both sides of the train/test split")
+
+
+def _warnings(parents: Manifest) -> list[str]:
+    """Say of a set that is dark already that it is."""
+    lightness = float(np.median(parents.column("lightness").astype(np.float64)))
+    nights = float((parents.column("time") == "night").mean())
+    if nights > 0.5:
+        return [f"warning: {100 * nights:.0f} % of the pictures are of a night already (column time)"]
+    if lightness < DARK:
+        return [
+            f"warning: the pictures are dark already: median lightness {lightness:.0f}, a day has {DARK:.0f} and more"
+        ]
+    return []
+
+
+def claim(out: Path, plan: Mapping[str, Any]) -> bool:
+    """Take a folder that is new or empty, or that this very set is in; say whether it is there as a whole."""
+    try:
+        if out.exists() and not out.is_dir():
+            raise UserError(f"{out}: is a file; name a folder with --out")
+        left = {path.name for path in out.iterdir()} if out.is_dir() else set()
+        (out / SHARDS if left <= {SHARDS} else out).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{out}: cannot write: {error.strerror or error}") from None
+    for state, file in (("holds", out / RECORD), ("holds a part of", out / SHARDS / f"{BEGUN}.json")):
+        if file.exists():
+            _compare(durable.read_json(file), plan, f"{out}: {state}")
+            return file.name == RECORD
+    if not left <= {SHARDS}:
+        raise UserError(f"{out}: holds something else, such as {min(left - {SHARDS})}; name another folder with --out")
+    return False
+
+
+def _compare(there: Mapping[str, Any], plan: Mapping[str, Any], where: str) -> None:
+    """Refuse another set, and name the first thing in which it differs."""
+    if there.get("schema") != SCHEMA:
+        raise UserError(f"{where} something else; name another folder with --out")
+    one, other = (dict(_flat({key: table.get(key) for key in PLANNED})) for table in (there, plan))
+    for key in one | other:
+        if one.get(key) != other.get(key) and key != "recipe.about":
+            said = f"{key} is {durable.canonical(one.get(key))} there, {durable.canonical(other.get(key))} here"
+            raise UserError(f"{where} another night, {there.get('name')}: {said}; name another folder with --out")
+
+
+def _flat(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{before}{key}.")
+        else:
+            yield before + key, value
+
+
+def toml(record: Mapping[str, Any], table: str = "") -> str:
+    """Write plain data as TOML; a key without a value is left out, as its default is that."""
+    plain = {key: value for key, value in record.items() if not isinstance(value, dict) and value is not None}
+    lines = [f"[{table}]"] * bool(table) + [f"{_key(key)} = {_toml(value)}" for key, value in plain.items()]
+    tables = {key: value for key, value in record.items() if isinstance(value, dict)}
+    inner = [toml(value, f"{table}.{_key(key)}" if table else _key(key)) for key, value in tables.items()]
+    return "\n".join([*lines, *(f"\n{text}".rstrip("\n") for text in inner)]) + "\n"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_key(key)} = {_toml(one)}" for key, one in value.items() if one is not None) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(one) for one in value) + "]"
+    return _plain(value)
+
+
+def _plain(value: object) -> str:
+    """Write a text, a number or a truth value as in JSON; TOML asks for one more escape."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _key(name: str) -> str:
+    return name if name.replace("-", "").replace("_", "").isalnum() and name.isascii() else _plain(name)
