@@ -60,6 +60,7 @@ MADE = (
     "street",
     "street-sheet.png",
     "synthetic-night",
+    "synthetic-night-sheet.png",
     "frames",
     "annotated",
     "describe",

@@ -47,7 +47,7 @@ def split(folder: Path) -> None:
 
 
 def describe(folder: Path) -> None:
-    """Describe day, true night, stand-in night and crops side by side, as `data describe` does."""
+    """Describe day, true night, synthetic night and crops side by side, as `data describe` does."""
     from benchmark import describe, manifest
     from benchmark.console import console
 

@@ -8,7 +8,6 @@ from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -50,7 +49,7 @@ def export(rows: Manifest, layout: ModuleType, folder: Path) -> Exported:
     """Write the tree, then `names.csv` and, as the record that all is there, `manifest.parquet`."""
     kept = rows.select(_has_a_place(rows))
     what = layout.__name__.rpartition(".")[2].lower()
-    _refuse(kept, layout, what)
+    refuse(kept, layout, f"export to {what}")
     targets = _targets(kept, layout)
     _claim(folder, kept, what, targets)
     encoded, written = np.zeros(len(kept), dtype=bool), 0
@@ -77,40 +76,51 @@ def _has_a_place(rows: Manifest) -> NDArray[np.bool_]:
     return has
 
 
-def _refuse(rows: Manifest, layout: ModuleType, what: str) -> None:
-    """Refuse what no layout of names can say, then what this one cannot."""
+def refuse(rows: Manifest, layout: ModuleType, what: str) -> None:
+    """Refuse what no layout of names can say, then what this one cannot; `what` begins the line."""
     frame = rows.frame()
     spaces = sorted(frame["id_space"].unique())
     if len(spaces) > 1:
-        raise UserError(f"export to {what}: names hold one space of identities, found {', '.join(spaces)}")
+        raise UserError(f"{what}: names hold one space of identities, found {', '.join(spaces)}")
     unknown = frame.loc[frame["camid"] == 0, "image_id"]
     if len(unknown):
         rows_there, first = count(len(unknown), "row"), unknown.iloc[0]
-        raise UserError(f"export to {what}: {rows_there} with camid 0 (unknown), such as {first!r}")
+        raise UserError(f"{what}: {rows_there} with camid 0 (unknown), such as {first!r}")
     people = frame[frame["pid"] > 0]
     # Two sets number their cameras each in its own way, so an equal number would make two cameras one.
     shared = people.groupby(["pid", "camid"])["source"].nunique()
     if (shared > 1).any():
         pid, camid = shared.index[shared > 1][0]
         names = sorted(people.loc[(people["pid"] == pid) & (people["camid"] == camid), "source"].unique())
-        raise UserError(f"export to {what}: names of {' and '.join(names)} clash: both have pid {pid}, camera {camid}")
+        raise UserError(f"{what}: names of {' and '.join(names)} clash: both have pid {pid}, camera {camid}")
     problem = layout.problem(rows)
     if problem:
-        raise UserError(f"export to {what}: {problem}")
+        raise UserError(f"{what}: {problem}")
 
 
 def _targets(rows: Manifest, layout: ModuleType) -> list[Target]:
-    """Name every file. Numbers run over the whole set, so equal names in two folders mean the same picture."""
-    frame = rows.frame()[["pid", "camid", "frame", "split", "query", "gallery"]]
+    """Name every file."""
+    return [
+        Target(row, role, f"{layout.FOLDERS[role]}/{name}")
+        for row, (name, wanted) in enumerate(zip(names(rows, layout), roles(rows), strict=True))
+        for role in wanted
+    ]
+
+
+def names(rows: Manifest, layout: ModuleType) -> list[str]:
+    """Name every row's picture. Numbers run over the whole set, so equal names in two folders mean the same picture."""
+    frame = rows.frame()[["pid", "camid", "frame"]]
     running = frame.groupby(["pid", "camid"]).cumcount() + 1
     # A negative frame has no name; it is then as good as unknown.
     frame["frame"] = frame["frame"].where((frame["frame"] >= 0).fillna(value=False), running)
     frame["box"] = frame.groupby(["pid", "camid", "frame"]).cumcount()
-    return [
-        Target(row, role, f"{layout.FOLDERS[role]}/{layout.name(pid, camid, number, box)}")
-        for row, (pid, camid, number, split, query, gallery, box) in enumerate(_tuples(frame))
-        for role in _roles(split, query, gallery)
-    ]
+    return list(map(layout.name, *(frame[name].tolist() for name in ("pid", "camid", "frame", "box"))))
+
+
+def roles(rows: Manifest) -> list[list[str]]:
+    """Give the roles of every row, a file each; none for a row that is in no split and on no list."""
+    columns = (rows.table[name].to_pylist() for name in ("split", "query", "gallery"))
+    return [_roles(*row) for row in zip(*columns, strict=True)]
 
 
 def _roles(split: str, query: bool, gallery: bool) -> list[str]:
@@ -118,10 +128,6 @@ def _roles(split: str, query: bool, gallery: bool) -> list[str]:
     if split in ("train", "val"):
         return ["train"]
     return [role for role, wanted in (("query", query), ("gallery", gallery)) if wanted]
-
-
-def _tuples(frame: pd.DataFrame) -> Iterator[tuple[int, int, int, str, bool, bool, int]]:
-    return zip(*(frame[name].tolist() for name in frame), strict=True)
 
 
 def _claim(folder: Path, rows: Manifest, what: str, targets: Sequence[Target]) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-SEED, PRESET = 0, "demo"
+SEED, PRESET, NIGHT = 0, "demo", "night600"
 
 
 def street(folder: Path) -> None:
@@ -21,11 +21,25 @@ def street(folder: Path) -> None:
 
 
 def night(folder: Path) -> None:
-    """Make a stand-in night of the day: the same pictures with less light."""
+    """Turn the day into a night by the chain, as `synth night` does: lamps, glare, noise, smear, JPEG."""
     from benchmark import manifest
+    from benchmark.console import say
+    from benchmark.executors import serial
     from synthesis import generate
+    from synthesis.night import config, sheet
+    from synthesis.night.order import Order
 
-    generate.write(manifest.read(folder / "street" / "day.parquet"), folder / "synthetic-night", SEED)
+    order = Order(config.load(NIGHT), manifest.read(folder / "street" / "day.parquet"), SEED)
+    record, _ = generate.write(order, folder / "synthetic-night", serial)
+    numbers = record["counts"]
+    for row, levels in {
+        "sizes": numbers["sizes"],
+        "asked for": numbers["levels"]["planned"],
+        "made": numbers["levels"]["made"],
+    }.items():
+        said = ", ".join(f"{number} {level}" for level, number in levels.items())
+        say(f"  {row}: {said}")
+    say(f"  {sheet.write(order, folder / 'synthetic-night')}")
 
 
 STEPS = {"street": street, "night": night}

@@ -1,37 +1,166 @@
-"""STAND-IN for the night chain (replaced by its own issue): an exposure change in linear light, and nothing else."""
+"""Make the night of a day's set: pictures in shards that a kill does not cost, then the tables, the record last."""
 
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from benchmark import images, keyed, manifest
-from benchmark.columns import MEASURED
+from benchmark import durable, images, manifest, stored
+from benchmark.errors import UserError
+from benchmark.executors import Executor
 from benchmark.manifest import Manifest
+from benchmark.progress import track
+from synthesis.night import card, chain, names, tables, work
+from synthesis.night.order import BEGUN, RECIPE, RECORD, SHARDS, Order, Pictures, check, claim, load, toml
+from synthesis.night.work import Shard
 
-RANGE = (-7.0, -0.5)  # stops
-OWN = ("image_id", "source", "mask", *MEASURED)  # what a picture does not share with its parent
-
-
-def darken(picture: images.Picture, stops: float) -> images.Picture:
-    """Give a picture less light: decode sRGB, scale, encode."""
-    encoded = images.from_linear(images.to_linear(np.arange(256) / 255) * 2.0**stops)
-    dark: images.Picture = np.round(255 * encoded).clip(0, 255).astype(np.uint8)[picture]
-    return dark
+SHARD_PICTURES, SHARD_PIXELS = 200, 200 * 2**15  # less than a second of work: little that a kill costs
 
 
-def write(day: Manifest, folder: Path, seed: int) -> Manifest:
-    """Darken every picture of a day manifest; identities, scenes and cameras stay what they were."""
-    low, high = RANGE
-    exposure = low + (high - low) * keyed.uniform(seed, keyed.keys(day.table["image_id"].to_pylist()), "exposure")
-    for row, stops in enumerate(exposure):
-        root, path = day.file(row)
-        images.save(folder / path, darken(images.load(root, path), float(stops)), sync=False)
-    kept = {name: day.table[name] for name in day.table.column_names if name not in OWN}
-    source = f"{day.column('source')[0]}+darker"
-    parents, scenes = day.table["image_id"], pc.coalesce(day.table["scene"], day.table["image_id"])
-    kept |= {"parent": parents, "scene": scenes, "exposure": pa.array(exposure, pa.float32())}
-    night = manifest.build(kept | {"time": ["night"] * len(day)}, source, folder)
-    manifest.write(night, folder / "manifest.parquet")
-    return night
+def write(order: Order, out: Path, execute: Executor) -> tuple[dict[str, Any], bool]:
+    """Write a night into a folder of its own; give its record, and whether there was anything to do.
+
+    What an earlier run of the same order left is kept; a folder of anything else is refused.
+    """
+    check(order)
+    plan = order.record()
+    ledger = durable.Ledger(out / SHARDS, durable.sha256(durable.canonical(plan)))
+    if not (claim(out, plan) and _is_whole(out)):
+        shards = _shards(order, out, ledger)  # what the layout cannot say is refused before anything is written
+        with durable.locked(ledger.folder / "lock"):
+            if not (claim(out, plan) and _is_whole(out)):  # another process may have been faster
+                ledger.commit(BEGUN, **plan)
+                (out / RECORD).unlink(missing_ok=True)  # of a set that lost files since
+                record = _write(order, plan, shards, out, execute)
+                shutil.rmtree(ledger.folder, ignore_errors=True)
+                return record, True
+    shutil.rmtree(ledger.folder, ignore_errors=True)
+    return durable.read_json(out / RECORD), False
+
+
+def replay(folder: Path, parents: Manifest, rows: Sequence[int]) -> list[bytes]:
+    """Make pictures of a finished night again, from their rows of its plan alone: nothing is drawn or solved."""
+    plan, record = tables.read(folder), durable.read_json(folder / RECORD)
+    if record["frames"]:
+        raise UserError(
+            f"{folder}: was made of whole frames: its pictures are cut from the videos in {folder / 'frames'}"
+        )
+    stages = work.stages(load(folder, frames=False), record["recipe"]["surveys"])
+    place = {name: row for row, name in enumerate(parents.table["image_id"].to_pylist())}
+    made = []
+    for row in rows:
+        parent = plan["parent"][row].as_py()
+        if parent not in place:
+            raise UserError(f"{folder}: {parent!r}, of which row {row} was made, is not in the manifest that was given")
+        picture = images.decode(stored.read(parents, place[parent]))
+        made += work.develop(stages, [picture], tables.columns(plan.slice(row, 1)))[1]
+    return made
+
+
+def _is_whole(out: Path) -> bool:
+    """Say whether a finished set still has its files."""
+    if not (out / tables.PLAN).is_file() or not (out / tables.MANIFEST).is_file():
+        return False
+    made = manifest.read(out / tables.MANIFEST).table
+    return all((out / path).is_file() for path in made["path"].to_pylist())
+
+
+def _write(order: Order, plan: dict[str, Any], shards: Sequence[Shard], out: Path, execute: Executor) -> dict[str, Any]:
+    _write_recipe(order, out)
+    done = shards[0].ledger.done()
+    missing = [shard for shard in shards if not _holds(done.get(shard.name), out)]
+    for _ in track(execute(work.write, missing), "night", len(missing)):
+        pass
+    record = plan | tables.write(order, shards, out) | {"versions": card.versions()}
+    for part in out.rglob(".*.part"):  # the halves of files that a kill left
+        part.unlink(missing_ok=True)
+    card.write(record, out)
+    durable.write_json(out / RECORD, record)
+    return record
+
+
+def _write_recipe(order: Order, out: Path) -> None:
+    """Write the night with all its settings, from which workers read it; given as a night, it makes the same."""
+    said = {name: value for name, value in order.night.record().items() if name != "version"}
+    durable.write_bytes(
+        out / RECIPE, f"# The night {order.night.name!r}, with all its settings.\n{toml(said)}".encode()
+    )
+    if load(out, order.frames is not None).sha256 != order.night.sha256:
+        raise UserError(f"night {order.night.name}: has a setting that TOML cannot hold")
+
+
+def _holds(record: dict[str, Any] | None, out: Path) -> bool:
+    """Say whether a shard is done and its files are still there."""
+    return record is not None and all(_size(out / path) == size for path, size in record["files"].items())
+
+
+def _size(file: Path) -> int | None:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return None
+
+
+def _shards(order: Order, out: Path, ledger: durable.Ledger) -> list[Shard]:
+    """Cut the pictures into shards; all that is made of a parent is in one."""
+    if order.frames is not None:
+        return _clips(order, out, ledger)
+    made, files = order.pictures, _files(order)
+    ends = np.flatnonzero(np.diff(_numbers(order.parents, made), append=-1)) + 1
+    shards = []
+    for start, end in zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True):
+        shards.append(_shard(order, made[start:end], files[start:end], f"{start:09d}", out, ledger))
+    return shards
+
+
+def _numbers(parents: Manifest, made: Pictures) -> NDArray[np.int64]:
+    """Give every picture its shard: so many pictures, or so many pixels where they are large."""
+    area = parents.column("width").astype(np.float64) * parents.column("height").astype(np.float64)
+    cost = np.maximum(area / SHARD_PIXELS, 1 / SHARD_PICTURES)[made.parent]
+    begun = np.concatenate([[0.0], np.cumsum(cost)[:-1]])
+    first = np.searchsorted(made.parent, made.parent)  # a parent's first picture says where all of them go
+    return np.asarray(np.floor(begun[first] + 1e-9), np.int64)
+
+
+def _files(order: Order) -> list[tuple[str, ...]]:
+    """Name every picture's files."""
+    ladder, made = len(order.steps) > 1, order.pictures
+    named = names.files(order.parents)
+    rows = zip(made.parent.tolist(), made.draw.tolist(), made.step.tolist(), strict=True)
+    return [
+        tuple(names.variant(path, draw, step if ladder else None) for _, path in named[parent])
+        for parent, draw, step in rows
+    ]
+
+
+def _shard(
+    order: Order, made: Pictures, files: Sequence[tuple[str, ...]], name: str, out: Path, ledger: durable.Ledger
+) -> Shard:
+    rows, local = np.unique(made.parent, return_inverse=True)
+    pictures, parents = Pictures(local.astype(np.int64), made.draw, made.step), order.parents.select(rows)
+    night = order.night.sha256
+    return Shard(name, rows, parents, pictures, tuple(files), order.seed, order.surveys, out, night, ledger)
+
+
+def _clips(order: Order, out: Path, ledger: durable.Ledger) -> list[Shard]:
+    """Make a shard of every clip; a limit takes whole clips, as many as hold so many boxes."""
+    from synthesis.night.frames import clip
+
+    assert order.frames is not None
+    clips = clip.find(order.parents, order.frames)
+    plan = clip.plan(order.night, order.seed, order.parents, clips, surveys=order.surveys)
+    named, shards, boxes = names.files(order.parents), [], 0
+    for number, one in enumerate(clips):
+        if order.limit is not None and boxes >= order.limit:
+            break
+        rows = np.asarray(one.rows, np.int64)
+        made = Pictures(rows, np.zeros_like(rows), np.zeros_like(rows))
+        files = [tuple(path for _, path in named[row]) for row in rows.tolist()]
+        shard = _shard(order, made, files, f"{number:09d}", out, ledger)
+        shards.append(replace(shard, clip=one, plan=chain.rows(plan, rows)))
+        boxes += len(rows)
+    return shards

@@ -20,7 +20,9 @@ Root = Annotated[Path | None, typer.Option(help="Folder of the pictures, where i
 Sets = Annotated[list[str] | None, typer.Option("--set", help="key=value, as often as needed; overrides --config.")]
 Reader = Annotated[str, typer.Option(help="The reader whose card is compared; default: the source's first word.")]
 Workers = Annotated[int, typer.Option(help="Processes; more than one means --executor processes.")]
-ExecutorName = Annotated[str, typer.Option("--executor", help="serial or processes; by default as --workers says.")]
+ExecutorName = Annotated[
+    str, typer.Option("--executor", help="serial, processes or ray; by default as --workers says.")
+]
 
 
 MANY = 12  # levels that a person still reads

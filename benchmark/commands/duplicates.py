@@ -26,7 +26,7 @@ def duplicates(
     out: Annotated[Path | None, typer.Option(help="Write all pairs into this CSV file.")] = None,
     workers: Annotated[int, typer.Option(help="Processes; more than one means --executor processes.")] = 1,
     executor: Annotated[
-        str, typer.Option("--executor", help="serial or processes; by default as --workers says.")
+        str, typer.Option("--executor", help="serial, processes or ray; by default as --workers says.")
     ] = "",
 ) -> None:
     """Find near-copies across train and test and across identities. Exit 0 none, 1 some, 2 unreadable."""

@@ -1,12 +1,12 @@
 """What a recipe's names mean here: the manifests, the lists of the test, and the sources that are trained on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from benchmark import filters, leaks, manifest, protocol, resolve
+from benchmark import durable, filters, leaks, manifest, protocol, resolve
 from benchmark.console import count
 from benchmark.errors import UserError
 from benchmark.lists import Lists
@@ -106,6 +106,17 @@ def _facts(source: Source) -> Iterator[dict[str, Any]]:
     if source.parents is not None:
         named = np.isin(source.parents.table["image_id"].to_pylist(), used.table["parent"].to_pylist())
         yield from _fact(source.parents.select(named), "parents") if named.any() else ()
+
+
+def synth_recipe(sources: Sequence[Source]) -> str | None:
+    """Name the recipe of synthetic pictures that are trained on: its hash, or that of the sorted list of several."""
+    shown = [one for source in sources for one in (source.manifest, source.twins) if one is not None]
+    columns = [one.table[_RECIPE].to_pylist() for one in shown if _RECIPE in one.table.column_names]
+    recipes = sorted({recipe for column in columns for recipe in column if recipe})
+    return recipes[0] if len(recipes) == 1 else durable.sha256(durable.canonical(recipes)) if recipes else None
+
+
+_RECIPE = "synth_recipe_sha256"  # a column of nights that were made, and of run/1
 
 
 def _fact(used: Manifest, split: str) -> Iterator[dict[str, Any]]:

@@ -25,7 +25,7 @@ from benchmark.runner.interfaces import Method, World
 from benchmark.runner.job import RECORD, SCHEMA, Job
 from benchmark.runner.loader import Loader
 from benchmark.runner.loop import Outcome, Stopped
-from benchmark.runner.materials import Materials, gather
+from benchmark.runner.materials import Materials, gather, synth_recipe
 from benchmark.runner.memory import explained_memory
 from benchmark.runner.pool import Pool, pool
 from benchmark.runner.validation import validator
@@ -148,6 +148,7 @@ def _facts(job: Job, materials: Materials, begin: Path | None, group: Group) -> 
         "config": config,
         "seed": job.seed,
         "train_sets": sets,
+        "synth_recipe_sha256": synth_recipe(materials.sources),
         "config_id": results.config_id(inputs),
         "inputs_sha256": durable.sha256(results.run_id(inputs, "")),
         "inputs": inputs,

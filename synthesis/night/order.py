@@ -18,7 +18,7 @@ from benchmark import durable, images
 from benchmark.console import count
 from benchmark.errors import UserError
 from benchmark.manifest import Manifest
-from synthesis.night import chain
+from synthesis.night import chain, config
 from synthesis.night.columns import Facts
 from synthesis.night.config import Night
 
@@ -28,6 +28,19 @@ SHARDS, BEGUN = ".shards", "begun"  # while a set is written: its ledger, and th
 PLANNED = ("name", "seed", "limit", "version", "frames", "parents", "recipe")  # what makes two sets the same
 DARK = 51.0  # the lightness below which a picture's light level is Low or Medium
 LOOKED_AT = 8  # pictures that are looked for before anything is made
+
+
+def framed(night: Night) -> Night:
+    """Give what is left of a night where it is made of whole frames: some stages are about single pictures."""
+    from synthesis.night.frames import clip  # with a library for videos, which few need
+
+    return clip.reduced(night)
+
+
+def load(out: Path, frames: bool) -> Night:
+    """Read the night that a folder was begun with."""
+    night = config.load(str(out / RECIPE))
+    return framed(night) if frames else night
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,10 @@ class Order:
     seed: int = 0
     limit: int | None = None  # of pictures, for a look
     frames: Path | None = None  # a folder of whole frames, of which the parents' boxes are cut
+
+    def __post_init__(self) -> None:
+        if self.frames is not None:
+            object.__setattr__(self, "night", framed(self.night))
 
     @cached_property
     def facts(self) -> Facts:
@@ -158,11 +175,10 @@ def check(order: Order) -> list[str]:
                 f"synth night: {made['image_id'][0]} is of a made night already; give the day that it is of"
             )
     _refuse_shared(parents.table)
-    for row in spread(np.zeros(len(parents)), LOOKED_AT):
-        if images.locate(*parents.file(row)).exists():
-            return _warnings(parents)
-    images.read(*parents.file(0))
-    return []
+    looked_at = spread(np.zeros(len(parents)), LOOKED_AT).tolist()
+    if order.frames is None and not any(images.locate(*parents.file(row)).exists() for row in looked_at):
+        images.read(*parents.file(0))  # one that is gone is set aside; where none is there, the folder is wrong
+    return _warnings(parents)
 
 
 def _refuse_shared(table: pa.Table) -> None:

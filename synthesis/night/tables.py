@@ -206,7 +206,8 @@ def described(order: Order, found: Found, root: Path) -> Manifest:
     said |= {role: [one == role for one in roles] for role in ("query", "gallery")}
     said |= {"scene": pc.coalesce(table["scene"], table["image_id"]), "exposure": _exposure(order, found, rows)}
     said |= {name: pa.array(found.measures[name], KNOWN[name].type).take(pa.array(rows)) for name in MEASURED}
-    said |= _boxes(table, said) | {"synth_recipe_sha256": [order.recipe_sha256] * len(paths)}
+    said |= {} if order.frames is not None else _boxes(table, said)
+    said |= {"synth_recipe_sha256": [order.recipe_sha256] * len(paths)}
     return _by_source(said, table["source"], order, root)
 
 

@@ -22,11 +22,11 @@ from benchmark.columns import MEASURED
 from benchmark.errors import UserError
 from benchmark.images import Picture
 from benchmark.manifest import Manifest
-from synthesis.night import chain, config
+from synthesis.night import chain
 from synthesis.night.block import Block, Plan, Stage
 from synthesis.night.columns import Facts
 from synthesis.night.config import Night
-from synthesis.night.order import RECIPE, Pictures
+from synthesis.night.order import RECIPE, Pictures, load
 
 QUALITY = 95  # of a night without a codec
 Mark = Callable[[Sequence[int]], None]  # notes at which parents the work is
@@ -119,16 +119,16 @@ def stages(night: Night, surveys: dict[str, dict[str, Any]]) -> list[Stage]:
 
 
 @lru_cache(maxsize=2)
-def _night(path: Path, sha256: str) -> Night:
-    night = config.load(str(path))
+def _night(out: Path, frames: bool, sha256: str) -> Night:
+    night = load(out, frames)
     if night.sha256 != sha256:
-        raise UserError(f"{path}: was changed since the set was begun; remove the folder, and begin again")
+        raise UserError(f"{out / RECIPE}: was changed since the set was begun; remove the folder, and begin again")
     return night
 
 
 @lru_cache(maxsize=2)
-def _stages(path: Path, sha256: str, surveys: str) -> list[Stage]:
-    return stages(_night(path, sha256), json.loads(surveys))
+def _stages(out: Path, sha256: str, surveys: str) -> list[Stage]:
+    return stages(_night(out, False, sha256), json.loads(surveys))
 
 
 def _made(shard: Shard, skip: set[int], mark: Mark) -> Iterator[Made | SetAside]:
@@ -137,9 +137,8 @@ def _made(shard: Shard, skip: set[int], mark: Mark) -> Iterator[Made | SetAside]
 
 def _of_pictures(shard: Shard, skip: set[int], mark: Mark) -> Iterator[Made | SetAside]:
     """Develop pictures in blocks of one size; a block goes off as soon as it is full, so few are held at a time."""
-    path = shard.out / RECIPE
-    night = _night(path, shard.night_sha256)
-    ready = _stages(path, shard.night_sha256, durable.canonical(shard.surveys))
+    night = _night(shard.out, False, shard.night_sha256)
+    ready = _stages(shard.out, shard.night_sha256, durable.canonical(shard.surveys))
     made, facts = shard.pictures, Facts.of(shard.parents)
     plan = chain.plan(night, shard.seed, facts.select(made.parent).with_draws(made.draw, made.step), shard.surveys)
     waiting: dict[tuple[int, ...], list[tuple[int, Picture]]] = {}
@@ -187,8 +186,8 @@ def _of_clip(shard: Shard, skip: set[int], mark: Mark) -> Iterator[Made | SetAsi
         mark(parents)
         assert shard.plan is not None
         rows = {row: place for place, row in enumerate(shard.clip.rows)}
-        night = _night(shard.out / RECIPE, shard.night_sha256)
-        for crop in clip.write(shard.clip, shard.plan, night, shard.out):
+        night = _night(shard.out, True, shard.night_sha256)
+        for crop in clip.write(shard.clip, shard.plan, night=night, out=shard.out, surveys=shard.surveys):
             yield Made(rows[crop.row], crop.data, crop.solved)
     except images.PictureError as error:
         yield from (SetAside(parent, str(error)) for parent in parents)

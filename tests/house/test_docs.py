@@ -34,6 +34,10 @@ def test_the_page_of_commands_is_fresh(make: ModuleType) -> None:
     assert (ROOT / "docs" / "commands.md").read_text() == make.commands_page(), "run `make docs`"
 
 
+def test_the_page_of_nights_is_fresh(make: ModuleType) -> None:
+    assert (ROOT / "docs" / "nights.md").read_text() == make.nights_page(), "run `make docs`"
+
+
 def test_every_command_has_help_and_is_in_the_readme(make: ModuleType) -> None:
     import typer
 

@@ -96,7 +96,7 @@ def test_tables_alone_are_not_measured(preset: str, capsys: pytest.CaptureFixtur
         (["--table-only", "--sheet"], "--table-only renders nothing; --sheet wants pictures"),
         (["--workers", "0"], "--workers 0: must be 1 or more"),
         (["--executor", "serial", "--workers", "2"], "--executor serial works in one process"),
-        (["--executor", "ray"], "no executor is called 'ray'"),
+        (["--executor", "dask"], "no executor is called 'dask'"),
     ],
     ids=lambda words: "=".join(words[-2:]) if isinstance(words, list) else "",
 )

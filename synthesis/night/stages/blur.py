@@ -22,6 +22,11 @@ _LENGTH, _ANGLE, _RADIUS = 0.25, 1.0, 0.125
 _FINE = 16  # points a pixel and side that a disc is made of
 
 Kernel = NDArray[np.float32]
+COLUMNS = {
+    "blur": "length of motion blur, pixels; 0: none",
+    "blur_angle": "its direction, degrees",
+    "defocus": "radius of defocus, pixels; 0: none",
+}
 
 
 class Config(Strict):

@@ -23,6 +23,14 @@ from synthesis.night.ranges import in_order
 LOCAL = True
 PHASES = 8  # pixels a side of JPEG's blocks
 Percent = Annotated[int, Field(ge=1, le=100)]
+COLUMNS = {
+    "quality": "quality of the camera's JPEG",
+    "phase_x": "columns that its blocks are shifted by",
+    "phase_y": "rows that its blocks are shifted by",
+    "shifted": "whether they are, and the picture is stored anew",
+    "colour_444": "whether colour has all rows and columns",
+    "stored_quality": "quality of what is stored anew",
+}
 
 
 class Config(Strict):

@@ -18,6 +18,11 @@ from synthesis.night.ranges import Positive, Shares
 LOCAL = True
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601
 SODIUM, COOL = 0, 2  # kinds of lamps
+COLUMNS = {
+    "red": "factor on red",
+    "blue": "factor on blue",
+    "saturation": "part of the colour that is left",
+}
 
 
 class Config(Strict):

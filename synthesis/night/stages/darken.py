@@ -18,6 +18,9 @@ from synthesis.night.columns import Columns
 from synthesis.night.ranges import Positive
 
 LOCAL = True
+COLUMNS = {
+    "darken": "share of the light that is left",
+}
 
 
 class Config(Strict):

@@ -42,6 +42,20 @@ def _in_order(ends: tuple[float, float]) -> tuple[float, float]:
     return ends
 
 
+COLUMNS = {
+    "level": "position in the night's levels of the one that is asked for; -1: none",
+    "anchor": "lightness, 0 to 255, that the gain is solved for",
+    "target": "lightness that this very picture is to have; null: none",
+    "stops": "light relative to the solved exposure, log2",
+    "corrected": "whether `tone` corrects the lightness",
+    "noise_share": "most of the lightness that noise alone may make",
+    "glare_share": "most of it that noise and glare may make",
+    "gain": "solved: factor on the light, whose lamps have mean 1",
+    "digital": "solved: gain after the sensor, first by this stage, then by `tone`",
+    "glare_left": "solved: part of the glare that is left",
+}
+
+
 class Config(Strict):
     """To which lightness pictures are exposed."""
 

@@ -17,6 +17,10 @@ from synthesis.night.ranges import Positive
 
 LOCAL = True
 CODES = np.arange(256) / 255
+COLUMNS = {
+    "gamma": "power of the codes",
+    "gamma_gain": "factor on them",
+}
 
 
 class Config(Strict):

@@ -18,6 +18,16 @@ from synthesis.night.ranges import Amount, Positive, Range, Share
 _WHITE = np.ones(3, np.float32)
 _CORE, _NEAR, _VEIL = np.float32(0.05), np.float32(0.02), np.float32(0.02)
 _ONE, _NONE, _HALF = np.float32(1), np.float32(0), np.float32(0.5)
+COLUMNS = {
+    "glare": "strength of halo and veil; 0: no glare",
+    "glare_x": "place of the lamp, in picture widths from the left",
+    "glare_y": "place of the lamp, in picture heights from the top",
+    "glare_blades": "streaks that cross in its star",
+    "glare_angle": "angle of the first, degrees",
+    "glare_star": "brightness of a streak's middle beside the halo",
+    "glare_width": "half the width of a streak, in picture widths",
+    "glare_disc": "radius of the lamp itself, in picture widths",
+}
 
 
 class Config(Strict):

@@ -18,6 +18,11 @@ from synthesis.night.columns import Columns
 from synthesis.night.ranges import Positive
 
 LOCAL = True
+COLUMNS = {
+    "grain": "standard deviation of Gaussian noise, in codes",
+    "grain_shot": "codes that a photon makes, where noise is that of photons; 0: it is not",
+    "grain_key": "where its numbers begin",
+}
 
 
 class Config(Strict):

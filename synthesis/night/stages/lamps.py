@@ -23,7 +23,7 @@ from synthesis.night.ranges import Amount, Positive, Share, Shares, refusal
 
 UNITS = 4.0  # from the top of a picture to its foot
 FOOT = UNITS / 2
-ROWS, COLUMNS = 32, 16  # the light is smooth, so that a coarse grid tells it
+TALL, WIDE = 32, 16  # the light is smooth, so that a coarse grid tells it
 LAMPS = (1, 2, 3)
 KINDS = ("street", "window", "headlight", "distant")  # column lamp1_sort
 FAMILIES = ("sodium", "warm", "cool")  # column lamp1_kind
@@ -39,6 +39,26 @@ def _with_tuples(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, dict):
         return {name: _with_tuples(part) for name, part in value.items()}
     return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
+
+
+COLUMNS = {
+    "ambient": "light from everywhere, beside the lamps' mean of 1",
+    "ambient_kelvin": "its colour temperature",
+    "normal_weight": "part of the person that is lit as a cylinder",
+    "ground": "part of the picture's foot that is lit as ground",
+} | {
+    f"lamp{number}_{name}": f"lamp {number}: {meaning}"
+    for number in (1, 2, 3)
+    for name, meaning in {
+        "x": "place to the right of the picture's middle, in half widths",
+        "y": "place below it, in quarter heights",
+        "z": "place in front of it, in the same units",
+        "kelvin": "colour temperature",
+        "intensity": "strength; 0: not there",
+        "kind": "0 sodium, 1 warm LED, 2 cool LED or mercury",
+        "sort": "0 street lamp, 1 window, 2 headlight, 3 distant lamp",
+    }.items()
+}
 
 
 class Kind(Strict):
@@ -248,7 +268,7 @@ def apply(block: Block, plan: Plan) -> None:
     block.illumination = illumination(plan)
 
 
-def illumination(plan: Plan, rows: int = ROWS, columns: int = COLUMNS) -> NDArray[np.float32]:
+def illumination(plan: Plan, rows: int = TALL, columns: int = WIDE) -> NDArray[np.float32]:
     """Give pictures x 3 x rows x columns of light, of which the mean luma of every picture is 1."""
     values = np.array([plan[name] for name in _VALUES], np.float32)
     none = np.zeros(values.shape[1], np.float32)

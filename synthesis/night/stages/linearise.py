@@ -15,6 +15,8 @@ from benchmark.config import Strict
 from synthesis.night.block import Block, Plan
 from synthesis.night.columns import Columns
 
+COLUMNS: dict[str, str] = {}
+
 
 class Config(Strict):
     """A stage without settings."""

@@ -26,6 +26,21 @@ from synthesis.night.ranges import Amount, Positive
 LOCAL = True
 NORMAL, TUKEY, DARK = range(3)  # laws of the read noise
 _ADC_TOP = 4095  # the highest of 12 bits
+COLUMNS = {
+    "shot": "variance of shot noise at full scale",
+    "read": "variance of read noise",
+    "row": "standard deviation of the noise of rows, in that of read noise",
+    "noise_x": "left edge of the window in the pool",
+    "noise_y": "upper edge of the window in the pool",
+    "noise_flip": "whether the window is upside down",
+    "row_offset": "first number of the rows' noise in its pool",
+    "read_law": "law of read noise: 0 normal, 1 Tukey-lambda, 2 dark frames",
+    "read_shape": "shape of a Tukey-lambda law",
+    "read_x": "left edge of the window in the pool of read noise",
+    "read_y": "upper edge of that window",
+    "read_frame": "which dark frame",
+    "adc": "highest code of a sensor that rounds before colours are mixed; 0: it does not",
+}
 
 
 class Config(Strict):

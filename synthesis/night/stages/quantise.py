@@ -13,6 +13,9 @@ from synthesis.night.columns import Columns
 
 LOCAL = True
 ROOT_TOP, LIGHT_TOP = 255, 4095  # the highest code of the root, and of light itself
+COLUMNS = {
+    "bits": "bits of a code: 12, of light; 8, of its root",
+}
 
 
 class Config(Strict):

@@ -47,6 +47,13 @@ class Sizes(Strict):
         return self
 
 
+COLUMNS = {
+    "scale": "part of height and width that a zoom left; 1: all",
+    "stored_width": "width that was asked for; 0: its own",
+    "stored_height": "height that was asked for; 0: its own",
+}
+
+
 class Config(Strict):
     """How pictures lose detail."""
 

@@ -17,6 +17,11 @@ from synthesis.night.ranges import Positive, Share, Shares
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 ROWS = 64  # on which the luminance is blurred
+COLUMNS = {
+    "shading": "power of the smoothed day that is divided out; 0: none",
+    "shading_sigma": "standard deviation of the smoothing, in picture heights",
+    "shading_floor": "least smoothed light that is divided by",
+}
 
 
 class Config(Strict):

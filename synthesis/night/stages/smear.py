@@ -19,6 +19,9 @@ LOCAL = True
 NONE, COLOUR, BOTH = range(3)
 BOX, MEDIAN = 5, 3  # pixels a side
 Odds = Annotated[float, Field(ge=0)]
+COLUMNS = {
+    "smear": "noise reduction: 0 none, 1 colour over 5 x 5, 2 that and a 3 x 3 median of the luma",
+}
 
 
 class Config(Strict):

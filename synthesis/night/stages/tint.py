@@ -14,6 +14,12 @@ from synthesis.night.ranges import Positive
 
 LOCAL = True
 CODES = np.arange(256)
+COLUMNS = {
+    "tint_gain": "factor on all channels",
+    "tint_red": "factor on red",
+    "tint_green": "factor on green",
+    "tint_blue": "factor on blue",
+}
 
 
 class Config(Strict):

@@ -20,6 +20,10 @@ from synthesis.night.columns import Columns
 from synthesis.night.curve import CURVE, LEAST, MOST, PARTS, shown
 
 BAND, SMALL = 8, 2048  # rows of a band of the strip; up to so many pixels all of a picture is its strip
+COLUMNS = {
+    "strip": "whether a strip is developed first",
+    "ev": "solved: log2 of the light that is left of the day's, gain times digital",
+}
 
 
 class Config(Strict):

@@ -1,5 +1,6 @@
 """What a recipe's names mean: rows, domains, hashes; and nobody is learnt and tested."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import pytest
 from benchmark import leaks, manifest
 from benchmark.columns import MEASURED
 from benchmark.errors import UserError
+from benchmark.manifest import Manifest
 from benchmark.runner import weights
 from benchmark.runner.interfaces import World
-from benchmark.runner.materials import gather
+from benchmark.runner.materials import gather, synth_recipe
 from tests.benchmark.runner import colours, painted
 
 
@@ -119,3 +121,18 @@ def test_a_name_without_a_manifest_and_a_part_without_people_are_refused(set_of:
 
 def _world() -> World:
     return World({"painted": 8}, 3, ("visible",), (16, 8))
+
+
+def test_a_training_on_made_nights_names_their_recipe(set_of: Path, tmp_path: Path) -> None:
+    sources = gather(painted.job(tmp_path, set_of)).sources
+    assert synth_recipe(sources) is None
+    used, one, other = sources[0].manifest, "1" * 64, "2" * 64
+
+    def made(*recipes: str | None) -> Manifest:
+        return used.with_columns(synth_recipe_sha256=[recipes[row % len(recipes)] for row in range(len(used))])
+
+    assert synth_recipe([replace(sources[0], manifest=made(one, None))]) == one
+    both = hashlib.sha256(f'["{one}","{other}"]'.encode()).hexdigest()
+    assert synth_recipe([replace(sources[0], manifest=made(other, one))]) == both
+    # What is shown in a row's place is trained on, too.
+    assert synth_recipe([replace(sources[0], manifest=made(other), twins=made(one))]) == both

@@ -10,7 +10,7 @@ from benchmark.errors import UserError
 from synthesis.night import chain, config
 from synthesis.night.columns import Columns, Facts
 from synthesis.night.config import Night
-from synthesis.night.stages import blur
+from synthesis.night.stages import STAGES, blur
 from tests.synthesis.night.facts import facts
 from tests.synthesis.night.test_nights import day
 
@@ -133,3 +133,13 @@ def test_no_column_tells_who_is_in_the_picture() -> None:
     rng = np.random.default_rng(0)
     chance = [told(scaled[:, rng.permutation(200)]) for _ in range(200)]
     assert told(scaled) <= np.quantile(chance, 0.995)
+
+
+@pytest.mark.parametrize("name", [name for name in STAGES.names() if name != "translate"])
+def test_every_stage_says_what_its_columns_mean(name: str) -> None:
+    stage, known = STAGES.load(name), people(4)
+    survey = stage.survey(stage.Config(), known) if hasattr(stage, "survey") else None
+    drawn = stage.plan(Columns(name, stage.Config(), known, 0, survey=survey))
+    solved = {"exposure": {"gain", "digital", "glare_left"}, "tone": {"ev"}}.get(name, set())
+    assert set(drawn) | solved == set(stage.COLUMNS)
+    assert all(settings.description for settings in stage.Config.model_fields.values())

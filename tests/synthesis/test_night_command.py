@@ -1,0 +1,130 @@
+"""`luxreid synth night` as a person types it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from benchmark import durable, manifest
+from benchmark.errors import UserError
+from synthesis import commands
+from synthesis.street.config import PRESETS
+from tests.synthesis import days
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in a folder with a day's manifest."""
+    manifest.write(days.day(tmp_path / "day"), tmp_path / "day" / "manifest.parquet")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def night(*words: str) -> None:
+    """Run the command in this process."""
+    group = typer.main.get_group(commands.commands(PRESETS))
+    if group.main(["night", "day/manifest.parquet", *words], "synth", standalone_mode=False):
+        raise SystemExit(1)
+
+
+def test_a_night_is_made_and_its_levels_are_printed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    night("--night", "night600", "--out", "made", "--seed", "5", "--sheet")
+    said = capsys.readouterr().out
+    record = durable.read_json(Path("made/night.json"))
+    assert said.startswith("made: night600: 10 pictures in 11 files; ")
+    assert " pictures a second\n" in said
+    assert f"lightness: mean error {record['counts']['lightness_error']:.2f} of 255" in said
+    printed = {line.partition("  ")[0]: line for line in reversed(said.splitlines())}  # of two rows, the first
+    for row, levels in (("asked for", "planned"), ("made", "made")):
+        numbers = [int(word) for word in printed[row].removeprefix(row).replace("%", "").split()]
+        assert numbers[::2] == list(record["counts"]["levels"][levels].values())
+        assert numbers[1::2] == [10 * number for number in numbers[::2]]
+    assert said.splitlines()[-1] == "made-sheet.png"
+    assert Path("made-sheet.png").is_file()
+    before = Path("made/plan.parquet").stat().st_mtime_ns
+    night("--night", "night600", "--out", "made", "--seed", "5")
+    assert "was finished before, nothing to do" in capsys.readouterr().out
+    assert Path("made/plan.parquet").stat().st_mtime_ns == before
+
+
+def test_options_are_settings_and_the_written_recipe_is_a_night(home: Path) -> None:
+    night("--night", "gamma", "--out", "one", "--quality", "exact", "--set", "gamma.gain=[0.8, 0.9]", "--limit", "4")
+    assert durable.read_json(Path("one/night.json"))["recipe"]["quality"] == "exact"
+    night("--night", "one/night.toml", "--out", "two", "--limit", "4")
+    one, two = (sorted(Path(name).rglob("*.jpg")) for name in ("one", "two"))
+    assert [path.relative_to("one") for path in one] == [path.relative_to("two") for path in two]
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
+
+
+def test_pictures_lie_where_root_says(home: Path) -> None:
+    Path("day/manifest.parquet").rename("there.parquet")
+    group = typer.main.get_group(commands.commands(PRESETS))
+    with pytest.raises(UserError, match=r"a/1.jpg: is not there; if the pictures lie elsewhere, give --root$"):
+        group.main(["night", "there.parquet", "--night", "gamma", "--out", "made"], standalone_mode=False)
+    words = ["night", "there.parquet", "--night", "gamma", "--out", "made", "--root", "day"]
+    group.main(words, standalone_mode=False)
+    assert Path("made/night.json").is_file()
+
+
+def test_what_was_set_aside_is_said_and_the_exit_code_is_one(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("day/a/2.jpg").write_bytes(b"x")
+    for _ in range(2):  # a second run changes nothing about it
+        with pytest.raises(SystemExit) as ended:
+            night("--night", "gamma", "--out", "made")
+        assert ended.value.code == 1
+        last = capsys.readouterr().out.splitlines()[-1]
+        assert last == "1 picture set aside; made/set-aside.csv says which, and why"
+
+
+def test_a_dark_set_is_warned_of(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    day = manifest.read(Path("day/manifest.parquet"))
+    manifest.write(day.with_columns(time="night"), Path("day/manifest.parquet"))
+    night("--night", "gamma", "--out", "made")
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == "warning: 100 % of the pictures are of a night already (column time)"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--night", "night60"], "no night is called 'night60'; did you mean 'night600'?"),
+        (["--night", "mine.toml"], "mine.toml: cannot read: No such file"),
+        (["--set", "exposure.shares=[0.5, 0.2, 0.2]"], "shares sum to 0.9, must sum to 1"),
+        (["--set", "exposre.shares=[1]"], "unknown key 'exposre'; did you mean 'exposure'?"),
+        (["--set", 'stages=["linearise", "tnoe"]'], "no night stage is called 'tnoe'; did you mean 'tone'?"),
+        (["--set", "draws=0"], "draws = 0: Input should be greater than or equal to 1"),
+        (["--quality", "best"], "quality = 'best': Input should be 'fast' or 'exact'"),
+        (["--workers", "0"], "--workers 0: must be 1 or more"),
+        (["--executor", "serial", "--workers", "2"], "--executor serial works in one process"),
+        (["--executor", "rya"], "no executor is called 'rya'; did you mean 'ray'?"),
+    ],
+    ids=lambda words: "=".join(words[-2:]) if isinstance(words, list) else "",
+)
+def test_a_mistake_is_one_line_and_nothing_is_written(home: Path, words: list[str], said: str) -> None:
+    before = sorted(home.rglob("*"))
+    with pytest.raises(UserError) as refused:
+        night("--out", "made", *words)
+    assert said in str(refused.value)
+    assert sorted(home.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--limit", "0"], 2, "--limit"),
+        (["--seed", "-1"], 2, "--seed"),
+        (["--night", "gamma", "--limit", "3"], 0, ""),
+    ],
+)
+def test_a_process_ends_with_the_code_that_says_how_it_went(home: Path, words: list[str], code: int, said: str) -> None:
+    command = [sys.executable, "-m", "luxreid", "synth", "night", "day/manifest.parquet", "--out", "made", *words]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert done.stderr.count("\n") == (code > 0)
+    assert said in done.stderr
