@@ -1,5 +1,6 @@
 """A night: which stages it has, in which order, and their settings."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from benchmark import config, durable
 from benchmark.config import Strict
 from benchmark.errors import UserError
 from synthesis.night.columns import VERSION
+from synthesis.night.frames.config import Config as Frames
 from synthesis.night.stages import STAGES
 from synthesis.nights import NIGHTS
 
@@ -23,6 +25,8 @@ CHAIN = (
 class Shape(Strict):
     """What a night says of itself, beside a table of settings for each of its stages."""
 
+    name: str = Field("", pattern=r"^[a-z0-9._-]*$", max_length=40)
+    """What the sets are called that are made with it; its file's name where nothing is said."""
     about: str = ""
     """One sentence: what this night is for."""
     stages: tuple[str, ...] = Field(CHAIN, min_length=1)
@@ -31,6 +35,8 @@ class Shape(Strict):
     """fast: 8-bit tone table, the stored JPEG degrades; exact: 12-bit tone, JPEG at a drawn phase, then stored well."""
     draws: int = Field(1, ge=1, le=100)
     """How many nights are made of every picture."""
+    frames: Frames = Frames()
+    """Settings for nights of whole frames; see `--frames`."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ class Night:
     @property
     def sha256(self) -> str:
         """Hash what shapes the pictures; what is said about it is not part of it."""
-        record = {name: value for name, value in self.record().items() if name != "about"}
+        record = {name: value for name, value in self.record().items() if name not in ("name", "about")}
         return durable.sha256(durable.canonical(record))
 
 
@@ -63,8 +69,9 @@ def load(night: str, sets: Sequence[str] = ()) -> Night:
         raise UserError(f"{path}: stages = {list(stages)}: a stage, or two of one last name, cannot be there twice")
     models = {name: (module.Config, module.Config()) for name, module in modules.items()}
     loaded = config.load(create_model("Night", __base__=Shape, **models), path, sets)  # type: ignore[call-overload]
-    shape = Shape(**{name: getattr(loaded, name) for name in Shape.model_fields})
-    return Night(Path(night).stem, shape, modules, {name: getattr(loaded, name) for name in modules})
+    said = {name: getattr(loaded, name) for name in Shape.model_fields}
+    shape = Shape(**said | {"name": said["name"] or re.sub(r"[^a-z0-9._-]", "-", Path(night).stem.lower())[:40]})
+    return Night(shape.name, shape, modules, {name: getattr(loaded, name) for name in modules})
 
 
 class _Head(Strict, extra="ignore"):

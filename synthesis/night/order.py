@@ -1,7 +1,6 @@
 """What night is to be made of which pictures, and the folder of its own that it goes to."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -94,8 +93,7 @@ class Order:
 
     def source(self, parent: str) -> str:
         """Name the source of the nights of a source's pictures."""
-        name = re.sub(r"[^a-z0-9._-]", "-", self.night.name.lower())
-        return f"{parent}+{name}-{self.recipe_sha256[:8]}"
+        return f"{parent}+{self.night.name}-{self.recipe_sha256[:8]}"
 
     @property
     def steps(self) -> tuple[float, ...]:

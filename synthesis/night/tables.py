@@ -20,6 +20,7 @@ from benchmark.formats import market
 from benchmark.manifest import Manifest
 from benchmark.progress import track
 from synthesis.night import chain
+from synthesis.night.config import Night
 from synthesis.night.order import Order, Pictures
 from synthesis.night.work import Shard
 
@@ -47,50 +48,6 @@ ACHIEVED = {
     "pixels_sha256": "hash of the decoded picture: height, width and channels as 32-bit numbers, then its bytes",
     "noise_pool": "hash of the pool that noise was cut from; null: no pool",
 }
-PLANNED = {
-    "shading": "strength with which the day's shading was divided out; 0: not",
-    **{f"lamp{n}_{axis}": f"lamp {n}: metres {way} of the crop's middle" for n in (1, 2, 3) for axis, way in
-       (("x", "to the right"), ("y", "below"), ("z", "in front"))},
-    **{f"lamp{n}_kelvin": f"lamp {n}: colour temperature" for n in (1, 2, 3)},
-    **{f"lamp{n}_intensity": f"lamp {n}: how strong; 0: not there" for n in (1, 2, 3)},
-    **{f"lamp{n}_kind": f"lamp {n}: 0 sodium, 1 warm LED, 2 cool LED or mercury" for n in (1, 2, 3)},
-    "ambient": "light from everywhere, beside the lamps' mean of 1",
-    "normal_weight": "how far the person is lit as a cylinder; 0: flat",
-    "level": "position of the light level in the night's list; -1: none was asked for",
-    "target": "lightness that was asked for, 0 to 255",
-    "stops": "exposure relative to the one that reaches the target, log2",
-    "gain": "factor on the light, as solved",
-    "ev": "log2 of gain times mean illumination: how much darker than the day",
-    "digital": "factor on the light after the sensor, as solved",
-    "glare": "strength of a lamp's glare; 0: none",
-    "glare_x": "where it is, in crop widths from the left",
-    "glare_y": "where it is, in crop heights from the top",
-    "glare_blades": "rays of its star",
-    "glare_angle": "angle of the first ray",
-    "blur": "length of motion blur in pixels; 0: none",
-    "blur_angle": "its direction in degrees",
-    "defocus": "radius of defocus in pixels; 0: none",
-    "shot": "variance of shot noise at full scale",
-    "read": "variance of read noise",
-    "row": "standard deviation of row noise, in that of read noise",
-    "noise_x": "left edge of the window in the noise pool",
-    "noise_y": "upper edge of the window in the noise pool",
-    "noise_flip": "whether the window is mirrored",
-    "row_offset": "where row noise begins in its pool",
-    "red": "factor on red",
-    "blue": "factor on blue",
-    "saturation": "how much colour is left, 0 to 1",
-    "smear": "denoiser: 0 none, 1 colour averaged over 5x5, 2 that and a 3x3 median of luma",
-    "scale": "factor by which the picture was reduced and enlarged again; 1: not",
-    "stored_width": "width that was asked for",
-    "stored_height": "height that was asked for",
-    "quality": "quality of the camera's JPEG",
-    "phase_x": "columns by which its blocks are shifted",
-    "phase_y": "lines by which its blocks are shifted",
-    "shifted": "whether its blocks are shifted, and the picture stored anew",
-}  # fmt: skip
-
-OWN = "drawn or found by a stage; its file says what it is"
 
 
 @dataclass(frozen=True)
@@ -255,10 +212,16 @@ def planned(order: Order, found: Found) -> pa.Table:
     pool = order.surveys.get("noise", {}).get("pool")
     said["noise_pool"] = pa.array([pool] * len(found.files), pa.string())
     table = pa.table(said)
-    words = {**PLANNED, **KEYS, **ACHIEVED}
-    fields = [field.with_metadata({"about": words.get(field.name, OWN)}) for field in table.schema]
+    words = {**meanings(order.night), **KEYS, **ACHIEVED}
+    fields = [field.with_metadata({"about": words.get(field.name, "")}) for field in table.schema]
     said = {"luxreid.schema": SCHEMA, "recipe_sha256": order.recipe_sha256, "solved": " ".join(found.solved)}
     return table.cast(pa.schema(fields, said))
+
+
+def meanings(night: Night) -> dict[str, str]:
+    """Gather what the stages say of their columns."""
+    stages = night.modules.values()
+    return {name: meaning for stage in stages for name, meaning in getattr(stage, "COLUMNS", {}).items()}
 
 
 def _array(values: NDArray[Any]) -> pa.Array:

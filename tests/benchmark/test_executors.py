@@ -64,9 +64,22 @@ def die_between(shard):
         os.kill(os.getpid(), signal.SIGKILL)
     return number
 
+def die_together(shard):
+    number, folder, count = shard
+    marker = Path(folder, str(number))
+    if not marker.exists():
+        marker.touch()
+        for other in range(count):
+            wait_for(Path(folder, str(other)))
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
 def wait_for(file):
-    while not file.exists():
+    for _ in range(2000):
+        if file.exists():
+            return
         time.sleep(0.01)
+    raise TimeoutError(file)
 
 def name(_):
     from multiprocessing import current_process
@@ -148,6 +161,13 @@ def test_a_shard_that_always_kills_holds_up_no_other(work: ModuleType, mistake: 
     with mistake("died 3 times", "1 of 6 shards are left"):
         list(executors.executor("processes", 2)(work.die_at_last, [(number, str(folder)) for number in range(6)]))
     assert sorted(path.name for path in folder.iterdir()) == ["1", "2", "3", "4", "5"]
+
+
+def test_shards_that_kill_at_once_are_counted_apart(work: ModuleType, tmp_path: Path) -> None:
+    folder, count = tmp_path / "notes", executors.ATTEMPTS
+    folder.mkdir()
+    found = executors.executor("processes", count)(work.die_together, [(n, str(folder), count) for n in range(count)])
+    assert sorted(found) == [(number, number) for number in range(count)]
 
 
 def test_a_shard_may_kill_more_often_while_others_are_finished(work: ModuleType, tmp_path: Path) -> None:

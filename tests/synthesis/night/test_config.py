@@ -56,7 +56,7 @@ def test_a_bad_setting_is_one_line(setting: str, said: str) -> None:
         ('stages = ["gamma", "codec", "gamma"]', r"a stage, or two of one last name, cannot be there twice"),
         ("stages = []", r"stages = \[\]: .*at least 1"),
         ('stages = ["gamma", "json.tool"]', r"json\.tool: is no night stage: it has no Config, plan, apply"),
-        ('stages = ["gamma", "codec"]\n[tint]\nred = [0.5, 0.6]', r"unknown key 'tint'; .*codec, draws, gamma"),
+        ('stages = ["gamma", "codec"]\n[tint]\nred = [0.5, 0.6]', r"unknown key 'tint'; .*codec, draws, frames, gamma"),
         ('stages = ["gamma", "codec"]\n[gamma]\ngamma = [0.0, 1.0]', r"gamma\.gamma\.0 = 0\.0: .*greater than 0"),
         ('stages = ["tint"]\n[tint]\nred = [0.5, nan]', r"own\.toml: .*(finite|nan|NaN)"),
         ('stages = ["translate"]\n[translate]\ncall = "lab/night.py"', r"translate\.call = 'lab/night\.py': "),
