@@ -76,11 +76,10 @@ class _Processes:
         pools: dict[int, ProcessPoolExecutor] = {}
 
         def submit(place: int, shard: Shard) -> Future[Result]:
-            try:
+            with contextlib.suppress(KeyError, BrokenProcessPool):
                 return pools[place].submit(function, shard)
-            except (KeyError, BrokenProcessPool):
-                pools[place] = _pool(place)
-                return pools[place].submit(function, shard)
+            pools[place] = _pool(place)  # the first of this place, or after a death
+            return pools[place].submit(function, shard)
 
         with _environment(ONE_THREAD):  # read by the libraries of a spawned process when it starts
             try:
