@@ -60,7 +60,8 @@ def board_page() -> str:
 
 def nights_page() -> str:
     """Render every key of a night and every column of its plan from the stages' own definitions."""
-    from synthesis.night.config import Frames, Shape
+    from synthesis.night.config import Shape
+    from synthesis.night.frames.config import Config as Frames
     from synthesis.night.stages import STAGES
     from synthesis.night.tables import ACHIEVED, KEYS
 

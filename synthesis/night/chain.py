@@ -64,7 +64,10 @@ def run(stages: Sequence[Stage], block: Block, plan: Plan) -> None:
 
 
 def rows(plan: Plan, which: NDArray[np.int64] | Sequence[int]) -> dict[str, NDArray[Any]]:
-    """Take some rows of a plan."""
+    """Take some rows of a plan; neighbours are looked at where they are, since a block is often one picture."""
+    first, count = int(which[0]), len(which)
+    if all(row == first + place for place, row in enumerate(which)):
+        return {name: values[first : first + count] for name, values in plan.items()}
     return {name: values[which] for name, values in plan.items()}
 
 

@@ -72,11 +72,17 @@ def _share(planned: Mapping[str, NDArray[Any]], kind: int, count: int) -> Floats
 
 def matrix(plan: Plan, count: int) -> NDArray[np.float32]:
     """Give each picture's [s I + (1 - s) 1 L^T] diag(red, 1, blue); without this stage, that changes nothing."""
-    red, blue, kept = (np.asarray(plan.get(name, np.ones(count)), np.float32) for name in ("red", "blue", "saturation"))
-    mixed = kept[:, None, None] * np.eye(3, dtype=np.float32) + (1 - kept)[:, None, None] * LUMA
-    mixed[:, :, 0] *= red[:, None]
-    mixed[:, :, 2] *= blue[:, None]
+    kept = np.asarray(plan.get("saturation", np.ones(count)), np.float32)
+    mixed = np.empty((count, 3, 3), np.float32)
+    mixed[:] = (1 - kept)[:, None, None] * LUMA
+    mixed[:, _EACH, _EACH] += kept[:, None]
+    if "red" in plan:
+        mixed[:, :, 0] *= plan["red"][:, None]
+        mixed[:, :, 2] *= plan["blue"][:, None]
     return mixed
+
+
+_EACH = np.arange(3)
 
 
 def apply(block: Block, plan: Plan) -> None:

@@ -147,8 +147,8 @@ def _solved(light: Light, lit: NDArray[np.float32], plan: Plan) -> dict[str, NDA
     count, _, height, width = light.shape
     rows, columns = spread.points(height, width, POINTS)
     samples, added = _samples(light, lit, rows, columns), _glare(plan, count, height, width, rows, columns)
-    noise = np.stack([_column(plan, name, count) for name in ("shot", "read", "row")], axis=1)
-    wanted = np.stack([plan[name] for name in ("anchor", "noise_share", "glare_share")], axis=1)
+    noise = _beside(plan, ("shot", "read", "row"), count)
+    wanted = _beside(plan, ("anchor", "noise_share", "glare_share"), count)
     drawn = spread.normals(4, POINTS)
     found = _solve(samples, added, noise, colour.matrix(plan, count), wanted, drawn, CURVE)
     solved = dict(zip(FOUND, found.T, strict=True))
@@ -169,9 +169,13 @@ def _glare(
     return np.asarray(_spread(coarse.light, rows, columns, height, width), np.float32)
 
 
-def _column(plan: Plan, name: str, count: int) -> NDArray[np.float32]:
-    """Take a column of a stage that may be left out of a night; then it is 0."""
-    return np.asarray(plan[name], np.float32) if name in plan else np.zeros(count, np.float32)
+def _beside(plan: Plan, names: tuple[str, ...], count: int) -> NDArray[np.float32]:
+    """Put columns beside each other; those of a stage that is left out of a night are 0."""
+    made = np.zeros((count, len(names)), np.float32)
+    for place, name in enumerate(names):
+        if name in plan:
+            made[:, place] = plan[name]
+    return made
 
 
 @compiled

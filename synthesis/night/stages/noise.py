@@ -165,6 +165,7 @@ class Sensor:
         """Add noise to linear light."""
         assert block.light is not None
         one = _first(plan)
+        one = one.near() if block.light.shape[3] <= pool.NEAR else one
         _add(block.light, one.pool.values, one.pool.unit, one.windows, one.strengths, pool.lines())
         for row in np.flatnonzero(plan["read_law"]).tolist():
             two = self._second(plan, row)
@@ -233,6 +234,12 @@ class _Pass:
     pool: Pool
     windows: NDArray[np.int64]  # a row a picture: frame, left, top, step from line to line, first of `lines`
     strengths: NDArray[np.float32]  # a row a picture: shot, read, standard deviation of lines
+
+    def near(self) -> "_Pass":
+        """Take the same numbers from where lines of narrow windows lie close together."""
+        windows = self.windows.copy()
+        windows[:, 0], windows[:, 1] = np.divmod(self.windows[:, 1], pool.NEAR)
+        return _Pass(pool.near(), windows, self.strengths)
 
     def unit_at(self, ys: NDArray[np.int64], xs: NDArray[np.int64]) -> NDArray[np.float32]:
         frame, left, top, step, _ = self.windows[0].tolist()

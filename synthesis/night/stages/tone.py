@@ -6,6 +6,7 @@ a photographer develops a strip before the print, and show by how much.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -42,48 +43,35 @@ def apply(block: Block, plan: Plan) -> None:
     """Turn codes into pictures, by the digital gain that is found here or was before."""
     assert block.codes is not None
     count = len(block)
-    digital = np.asarray(plan.get("digital", block.solved.get("digital", np.ones(count))), np.float32)
-    if "digital" not in plan and "target" in plan:
+    digital = np.array(plan.get("digital", block.solved.get("digital", np.ones(count))), np.float32)
+    if "digital" not in plan and "target" in plan and plan["corrected"].any():
         digital = _solved(block, plan, digital)
     block.solved["digital"] = digital
     # The light that is left of the day's, in stops: the lamps' light has mean 1.
-    block.solved["ev"] = np.log2(digital * block.solved.get("gain", np.ones(count, np.float32)))
+    block.solved["ev"] = np.log2(digital * block.solved.get("gain", 1)).astype(np.float32)
     block.pictures = _developed(block.codes, digital)
 
 
 def _solved(block: Block, plan: Plan, digital: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Find the digital gains; pictures that ask for no correction keep theirs."""
     codes = block.codes
     assert codes is not None
     wanted = np.where(plan["corrected"], plan["target"], np.nan).astype(np.float32)
-    counts = [_histogram(planes, _BINS[_levels(codes)]) for planes in codes]
-    light = _LIGHT[256]
-    first = _matched(counts, wanted, digital, light)
-    if not plan["strip"][0] or np.isnan(wanted).all():
-        return first
-    return _matched(counts, wanted / _taken(block, plan, first), first, light)
+    counts = _histograms(codes, _BINS[_levels(codes)])
+    first = _matched(counts, wanted, digital, _LIGHT[256], CURVE)
+    if not plan["strip"][0]:
+        return np.asarray(first, np.float32)
+    left = _left(block, plan, first)
+    return np.asarray(_matched(counts, wanted / left, first, _LIGHT[256], CURVE), np.float32)
 
 
-def _matched(
-    counts: list[NDArray[np.int64]],
-    wanted: NDArray[np.float32],
-    digital: NDArray[np.float32],
-    light: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    """Find the digital gains under which pictures with these histograms have these lightnesses; NaN asks for none."""
-    found = digital.copy()
-    for row, count in enumerate(counts):
-        if not np.isnan(wanted[row]):
-            found[row] = _match(count, wanted[row], light, CURVE)
-    return found
-
-
-def _taken(block: Block, plan: Plan, digital: NDArray[np.float32]) -> NDArray[np.float32]:
+def _left(block: Block, plan: Plan, digital: NDArray[np.float32]) -> NDArray[np.float32]:
     """Say what the stages after this one leave of the lightness, by a strip of every picture."""
     assert block.codes is not None
-    height = block.codes.shape[2]
-    rows = bands(height, block.codes.shape[3])
-    strips = _developed(np.ascontiguousarray(block.codes[:, :, rows]), digital)
-    before = np.array([mean_of_brightest(strip) for strip in strips], np.float32)
+    height, width = block.codes.shape[2:]
+    rows = bands(height, width)
+    strips = _developed(block.codes[:, :, rows], digital)
+    before = [mean_of_brightest(strip) for strip in strips]
     shorter = dict(plan)
     if "shifted" in plan:  # where blocks lie takes no more or less, and the second encoding next to nothing
         shorter["shifted"] = np.zeros(len(block), bool)
@@ -94,10 +82,11 @@ def _taken(block: Block, plan: Plan, digital: NDArray[np.float32]) -> NDArray[np
         if getattr(stage, "LOCAL", False):
             stage.apply(sample, shorter)
     after = [images.decode(data) for data in sample.files] if sample.files else sample.pictures
-    left = np.array([mean_of_brightest(picture) for picture in after], np.float32)
-    return np.clip(left / np.maximum(before, 0.5), 0.25, 2)
+    left = [mean_of_brightest(picture) / max(whole, 0.5) for picture, whole in zip(after, before, strict=True)]
+    return np.array([min(max(share, 0.25), 2.0) for share in left], np.float32)
 
 
+@lru_cache(maxsize=256)
 def bands(height: int, width: int) -> NDArray[np.int64]:
     """Choose the strip's rows: an eighth of the picture in two bands or more, on the borders of a codec's blocks."""
     count = max(height // (8 * BAND), 2)
@@ -123,64 +112,65 @@ _BINS = {levels: np.round(255 * np.sqrt(light)).astype(np.uint8) for levels, lig
 
 
 def _developed(codes: NDArray[Any], digital: NDArray[np.float32]) -> list[Picture]:
-    light = _LIGHT[_levels(codes)]
-    pictures = []
-    for planes, gain in zip(codes, digital, strict=True):
-        picture = np.empty((*planes.shape[1:], 3), np.uint8)
-        _look_up(planes, _table(light, gain, CURVE), picture)
-        pictures.append(picture)
-    return pictures
+    count, _, height, width = codes.shape
+    pictures = np.empty((count, height, width, 3), np.uint8)
+    _develop(codes, digital, _LIGHT[_levels(codes)], CURVE, pictures)
+    return list(pictures)
 
 
 @compiled
-def _table(light, digital, curve):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _develop(codes, digital, light, curve, pictures):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Look every code up in its picture's table."""
+    count, _, height, width = codes.shape
     table = np.empty(len(light), np.uint8)
-    for code in range(len(light)):
-        table[code] = np.uint8((shown(light[code], digital, curve) + PARTS // 2) // PARTS)
-    return table
-
-
-@compiled
-def _look_up(planes, table, picture):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    _, height, width = planes.shape
-    for y in range(height):
-        red, green, blue, pixels = planes[0, y], planes[1, y], planes[2, y], picture[y].reshape(-1)
-        for x in range(width):
-            pixels[3 * x] = table[red[x]]
-            pixels[3 * x + 1] = table[green[x]]
-            pixels[3 * x + 2] = table[blue[x]]
-
-
-@compiled
-def _histogram(planes, bins):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Count the brightest of every pixel's three codes; the curve rises, so it is the brightest after it, too."""
-    _, height, width = planes.shape
-    # Four histograms in turn: in a dark picture neighbours hit one bin, and would wait for each other.
-    counts, brightest = np.zeros((4, 256), np.int64), np.empty(width, planes.dtype)
-    for y in range(height):
-        red, green, blue = planes[0, y], planes[1, y], planes[2, y]
-        for x in range(width):
-            brightest[x] = max(red[x], max(green[x], blue[x]))
-        for x in range(width):
-            counts[x & 3, bins[brightest[x]]] += 1
-    return counts.sum(axis=0)
-
-
-@compiled
-def _match(counts, wanted, light, curve):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Bisect the logarithm of the digital gain."""
-    low, high = np.float32(np.log(LEAST)), np.float32(np.log(MOST))
-    target = np.float64(wanted) * PARTS * counts.sum()
-    for _ in range(14):
-        middle = (low + high) / np.float32(2)
-        digital, total = np.exp(middle), 0
+    for i in range(count):
         for code in range(len(light)):
-            total += counts[code] * shown(light[code], digital, curve)
-        if total < target:
-            low = middle
-        else:
-            high = middle
-    return np.exp((low + high) / np.float32(2))
+            table[code] = np.uint8((shown(light[code], digital[i], curve) + PARTS // 2) // PARTS)
+        for y in range(height):
+            red, green, blue = codes[i, 0, y], codes[i, 1, y], codes[i, 2, y]
+            pixels = pictures[i, y].reshape(-1)
+            for x in range(width):
+                pixels[3 * x] = table[red[x]]
+                pixels[3 * x + 1] = table[green[x]]
+                pixels[3 * x + 2] = table[blue[x]]
+
+
+@compiled
+def _histograms(codes, bins):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Count the brightest of every pixel's three codes; the curve rises, so it is the brightest after it, too."""
+    count, _, height, width = codes.shape
+    # Four histograms in turn: in a dark picture neighbours hit one bin, and would wait for each other.
+    counts, brightest = np.zeros((count, 4, 256), np.int64), np.empty(width, codes.dtype)
+    for i in range(count):
+        for y in range(height):
+            red, green, blue = codes[i, 0, y], codes[i, 1, y], codes[i, 2, y]
+            for x in range(width):
+                brightest[x] = max(red[x], max(green[x], blue[x]))
+            for x in range(width):
+                counts[i, x & 3, bins[brightest[x]]] += 1
+    return counts.sum(axis=1)
+
+
+@compiled
+def _matched(counts, wanted, digital, light, curve):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Bisect the gain under which pictures with these histograms have these lightnesses; NaN asks for none."""
+    found = digital.copy()
+    for i in range(len(counts)):
+        if np.isnan(wanted[i]):
+            continue
+        low, high = np.float32(np.log(LEAST)), np.float32(np.log(MOST))
+        target = np.float64(wanted[i]) * PARTS * counts[i].sum()
+        for _ in range(14):
+            middle = (low + high) / np.float32(2)
+            gain, total = np.exp(middle), 0
+            for code in range(len(light)):
+                total += counts[i, code] * shown(light[code], gain, curve)
+            if total < target:
+                low = middle
+            else:
+                high = middle
+        found[i] = np.exp((low + high) / np.float32(2))
+    return found
 
 
 @compiled
