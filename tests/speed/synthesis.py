@@ -276,7 +276,9 @@ def make_here(words: Sequence[str]) -> None:
     path, out, first, last, executor, workers = words
     parents = manifest.read(Path(path)).select(np.arange(int(first), int(last)))
     make(parents, Path(out), config.load("night600"), executor, int(workers))
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10)  # Linux counts in kB
+    # `getrusage` would give the peak of the process that started this one, where that is higher.
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    print(int(status["VmHWM"].split()[0]) / 2**10)
 
 
 def children() -> float:
