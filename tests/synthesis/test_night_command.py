@@ -1,10 +1,13 @@
 """`luxreid synth night` as a person types it."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import typer
 
@@ -59,6 +62,30 @@ def test_options_are_settings_and_the_written_recipe_is_a_night(home: Path) -> N
     one, two = (sorted(Path(name).rglob("*.jpg")) for name in ("one", "two"))
     assert [path.relative_to("one") for path in one] == [path.relative_to("two") for path in two]
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
+
+
+def test_the_stage_that_the_page_shows_works(home: Path) -> None:
+    page = (ROOT / "docs" / "synthesis.md").read_text()
+    code = next(block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "lab.fog" not in block)
+    named = re.findall(r"`(stages = \[[^`]*lab\.fog[^`]*\])`", page)
+    Path("lab").mkdir()
+    Path("lab/fog.py").write_text(code)
+    for name, last in (("clear", 0), ("foggy", 1)):
+        Path(f"{name}.toml").write_text(f"{named[0]}\n[fog]\nrange = [{last}, {last}]\n")
+        command = [sys.executable, "-m", "luxreid", "synth", "night", "day/manifest.parquet", "--night", f"{name}.toml"]
+        done = subprocess.run(
+            [*command, "--out", name],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    clear, foggy = (manifest.read(Path(name) / "manifest.parquet") for name in ("clear", "foggy"))
+    contrast = [np.median(night.column("p95").astype(float) - night.column("p05")) for night in (clear, foggy)]
+    assert contrast[1] < 0.5 * contrast[0]
+    about = pq.read_schema("foggy/plan.parquet").field("fog").metadata[b"about"]
+    assert about == b"part of the light that is replaced"
 
 
 def test_pictures_lie_where_root_says(home: Path) -> None:
