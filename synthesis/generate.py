@@ -15,6 +15,7 @@ from benchmark.executors import Executor
 from benchmark.manifest import Manifest
 from benchmark.progress import track
 from synthesis.night import card, chain, names, tables, work
+from synthesis.night.config import CODE
 from synthesis.night.order import BEGUN, RECIPE, RECORD, SHARDS, Order, Pictures, check, claim, load, toml
 from synthesis.night.work import Shard
 
@@ -49,7 +50,10 @@ def replay(folder: Path, parents: Manifest, rows: Sequence[int]) -> list[bytes]:
         raise UserError(
             f"{folder}: was made of whole frames: its pictures are cut from the videos in {folder / 'frames'}"
         )
-    stages = work.stages(load(folder, frames=False), record["recipe"]["surveys"])
+    night = load(folder, frames=False)
+    if night.code != record["recipe"].get(CODE, {}):
+        raise UserError(f"{folder}: the code of {' or '.join(night.code)} is not what it was when this night was made")
+    stages = work.stages(night, record["recipe"]["surveys"])
     place = {name: row for row, name in enumerate(parents.table["image_id"].to_pylist())}
     made = []
     for row in rows:
@@ -85,7 +89,7 @@ def _write(order: Order, plan: dict[str, Any], shards: Sequence[Shard], out: Pat
 
 def _write_recipe(order: Order, out: Path) -> None:
     """Write the night with all its settings, from which workers read it; given as a night, it makes the same."""
-    said = {name: value for name, value in order.night.record().items() if name != "version"}
+    said = {name: value for name, value in order.night.record().items() if name not in ("version", CODE)}
     durable.write_bytes(
         out / RECIPE, f"# The night {order.night.name!r}, with all its settings.\n{toml(said)}".encode()
     )

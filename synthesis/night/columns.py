@@ -14,6 +14,9 @@ from benchmark.manifest import Manifest
 
 VERSION = "night/1"  # of the chain: part of every key, so another version draws other numbers
 HOUR = 3600.0  # seconds for which a camera's lamps, white balance and noise stay what they are
+# Different lights that a camera has. An hour, a sequence or a picture by itself has one of them. Few, so that many
+# people share each and none tells who it is; more than one, so that a set of six cameras is not six draws.
+LIGHTS = 8
 
 Floats = NDArray[np.float64]
 _NUMBERS = ("camid", "width", "height", "x", "y", "w", "h", "timestamp", "lightness")
@@ -28,13 +31,15 @@ class Facts:
     numbers: Mapping[str, Floats]  # camid, width, height, x, y, w, h, timestamp, lightness; NaN where not known
     draw: NDArray[np.int64]  # 0, or more where a night asks for several draws of a picture
     step: NDArray[np.int64]  # of a ladder of exposures; all steps of a picture share one draw
+    sequence: tuple[str | None, ...] = ()  # none: not known of any
 
     @classmethod
     def of(cls, parents: Manifest) -> "Facts":
         """Read the facts of a manifest's rows, one draw and one step each."""
         table, zeros = parents.table, np.zeros(len(parents), np.int64)
         numbers = {name: np.array(table[name].to_numpy(), np.float64) for name in _NUMBERS}
-        return cls(tuple(table["image_id"].to_pylist()), tuple(table["source"].to_pylist()), numbers, zeros, zeros)
+        names, sources, sequences = (tuple(table[name].to_pylist()) for name in ("image_id", "source", "sequence"))
+        return cls(names, sources, numbers, zeros, zeros, sequences)
 
     def __len__(self) -> int:
         return len(self.image_id)
@@ -42,8 +47,9 @@ class Facts:
     def select(self, rows: NDArray[np.int64]) -> "Facts":
         """Take some rows, in the order given, as often as given."""
         numbers = {name: values[rows] for name, values in self.numbers.items()}
-        names = [tuple(column[row] for row in rows.tolist()) for column in (self.image_id, self.source)]
-        return Facts(names[0], names[1], numbers, self.draw[rows], self.step[rows])
+        texts = (self.image_id, self.source, self.sequence)
+        names, sources, sequences = (tuple(column[row] for row in rows.tolist()) if column else () for column in texts)
+        return Facts(names, sources, numbers, self.draw[rows], self.step[rows], sequences)
 
     def with_draws(self, draw: NDArray[np.int64], step: NDArray[np.int64]) -> "Facts":
         """Give every row a draw and a step."""
@@ -54,18 +60,34 @@ class Facts:
         """Key every row by picture and by camera; without a camera's number a picture stands for itself."""
         images = [f"{VERSION}\n{name}\n{draw}" for name, draw in zip(self.image_id, self.draw.tolist(), strict=True)]
         cameras = [
-            f"{VERSION}\ncamera\n{source}\n{camid:.0f}\n{time // HOUR}\n{draw}" if camid > 0 else image
-            for image, source, camid, time, draw in zip(
-                images,
-                self.source,
-                self.numbers["camid"].tolist(),
-                np.nan_to_num(self.numbers["timestamp"]).tolist(),
-                self.draw.tolist(),
-                strict=True,
-            )
+            f"{VERSION}\ncamera\n{light}\n{draw}" if light else image
+            for image, light, draw in zip(images, self.lights, self.draw.tolist(), strict=True)
         ]
         words = {text: keyed.key(text) for text in dict.fromkeys(cameras)}
         return {"image": keyed.keys(images), "camera": np.array([words[text] for text in cameras], np.uint64)}
+
+    @cached_property
+    def lights(self) -> tuple[str, ...]:
+        """Name every row's camera and which of its lights it has; empty where no camera is known."""
+        times = self.numbers["timestamp"]
+        hours = np.floor(np.nan_to_num(times) / HOUR).tolist()
+        others = self.sequence or (None,) * len(self)
+        named = zip(self.source, self.numbers["camid"].tolist(), strict=True)
+        cameras = [f"{source}\n{camid:.0f}" if camid > 0 else "" for source, camid in named]
+        spans = [
+            f"hour {hour:.0f}" if known else f"sequence {other}" if other is not None else name
+            for known, hour, other, name in zip(np.isfinite(times).tolist(), hours, others, self.image_id, strict=True)
+        ]
+        pairs = list(zip(cameras, spans, strict=True))
+        light = {
+            pair: int(keyed.key(f"{VERSION}\nlight\n{pair[0]}\n{pair[1]}")) % LIGHTS for pair in dict.fromkeys(pairs)
+        }
+        return tuple(f"{camera}\n{light[camera, span]}" if camera else "" for camera, span in pairs)
+
+    @property
+    def blocks(self) -> int:
+        """Count the different lights that cameras have in these pictures."""
+        return len(set(self.keys["camera"].tolist()))
 
 
 @dataclass(frozen=True)
@@ -84,7 +106,7 @@ class Columns:
         return len(self.facts)
 
     def uniform(self, name: str, scope: str = "image") -> Floats:
-        """Draw from [0, 1): one number a picture, or with scope "camera" one a camera and hour."""
+        """Draw from [0, 1): one number a picture, or with scope "camera" one for each of a camera's lights."""
         return keyed.uniform(self.seed, self.facts.keys[scope], f"{self.stage}.{name}")
 
     def between(self, name: str, low: float, high: float, scope: str = "image") -> Floats:

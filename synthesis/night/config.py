@@ -20,6 +20,7 @@ CHAIN = (
     *("linearise", "shading", "lamps", "exposure", "glare", "blur", "noise"),
     *("colour", "quantise", "tone", "smear", "scale", "codec"),
 )
+CODE = "code_sha256"  # of a record, beside the keys of a night
 
 
 class Shape(Strict):
@@ -51,7 +52,15 @@ class Night:
     def record(self) -> dict[str, Any]:
         """Put down all that shapes the pictures."""
         said = {"version": VERSION, **self.shape.model_dump(mode="json")}
-        return said | {name: settings.model_dump(mode="json") for name, settings in self.settings.items()}
+        said |= {name: settings.model_dump(mode="json") for name, settings in self.settings.items()}
+        return said | ({CODE: self.code} if self.code else {})
+
+    @property
+    def code(self) -> dict[str, str]:
+        """Hash the files of stages of one's own; of luxreid's stages the chain's version tells."""
+        own = [stage for stage in self.shape.stages if "." in stage]
+        files = {stage: Path(self.modules[stage.rpartition(".")[2]].__file__) for stage in own}
+        return {stage: durable.sha256(durable.read_bytes(file)) for stage, file in files.items()}
 
     @property
     def sha256(self) -> str:
@@ -67,7 +76,9 @@ def load(night: str, sets: Sequence[str] = ()) -> Night:
     modules = {stage.rpartition(".")[2]: STAGES.load(stage) for stage in stages}
     if len(modules) < len(stages):
         raise UserError(f"{path}: stages = {list(stages)}: a stage, or two of one last name, cannot be there twice")
-    models = {name: (module.Config, module.Config()) for name, module in modules.items()}
+    left_out = {stage.rpartition(".")[2]: STAGES.load(stage) for stage in config.load(_Head, path).stages}
+    # A file may set stages that `--set stages=[...]` leaves out.
+    models = {name: (module.Config, module.Config()) for name, module in (left_out | modules).items()}
     loaded = config.load(create_model("Night", __base__=Shape, **models), path, sets)  # type: ignore[call-overload]
     said = {name: getattr(loaded, name) for name in Shape.model_fields}
     shape = Shape(**said | {"name": said["name"] or re.sub(r"[^a-z0-9._-]", "-", Path(night).stem.lower())[:40]})

@@ -215,7 +215,10 @@ def claim(out: Path, plan: Mapping[str, Any]) -> bool:
         (out / SHARDS if left <= {SHARDS} else out).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{out}: cannot write: {error.strerror or error}") from None
-    for state, file in (("holds", out / RECORD), ("holds a part of", out / SHARDS / f"{BEGUN}.json")):
+    begun = out / SHARDS / f"{BEGUN}.json"
+    if begun.exists() and left <= {SHARDS, RECIPE} and not any((out / SHARDS).glob("0*.*")):
+        return False  # a night that ended before there was a picture: another may take its place
+    for state, file in (("holds", out / RECORD), ("holds a part of", begun)):
         if file.exists():
             _compare(durable.read_json(file), plan, f"{out}: {state}")
             return file.name == RECORD

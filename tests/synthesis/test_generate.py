@@ -498,13 +498,20 @@ def test_a_finished_night_that_lost_a_file_makes_it_again(parents: Manifest, nig
 )
 @pytest.mark.parametrize("begun", [False, True], ids=["whole", "part"])
 def test_another_night_is_refused_by_what_differs(
-    parents: Manifest, night: Path, tmp_path: Path, change: dict[str, Any], said: str, begun: bool
+    parents: Manifest,
+    night: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: dict[str, Any],
+    said: str,
+    begun: bool,
 ) -> None:
     out = night
     if begun:
         out = tmp_path / "set"
+        monkeypatch.setattr(generate, "SHARD_PICTURES", 4)
         with pytest.raises(KeyboardInterrupt):
-            generate.write(Order(days.plain(), parents, 3), out, stopped_after(0))
+            generate.write(Order(days.plain(), parents, 3), out, stopped_after(1))
     before = files(out)
     with pytest.raises(UserError, match=said) as refused:
         made(replace(Order(days.plain(), parents, 3), **change), out)

@@ -88,6 +88,62 @@ def test_the_stage_that_the_page_shows_works(home: Path) -> None:
     assert about == b"part of the light that is replaced"
 
 
+OWN = """
+from benchmark.config import Strict
+
+
+class Config(Strict):
+    pass
+
+
+def plan(columns):
+    return {}
+
+
+def apply(block, plan):
+    block.pictures = [255 - picture for picture in block.pictures]
+"""
+
+
+def test_the_code_of_a_stage_of_ones_own_is_part_of_the_night(home: Path) -> None:
+    Path("lab").mkdir()
+    Path("own.toml").write_text('stages = ["lab.upside", "codec"]')
+    command = [sys.executable, "-m", "luxreid", "synth", "night", "day/manifest.parquet", "--night", "own.toml"]
+
+    def run(*words: str) -> "subprocess.CompletedProcess[str]":
+        environment = os.environ | {"PYTHONPATH": f"{home}{os.pathsep}{ROOT}"}
+        return subprocess.run([*command, *words], env=environment, capture_output=True, text=True, check=False)
+
+    Path("lab/upside.py").write_text(OWN)
+    assert run("--out", "one").returncode == 0
+    Path("lab/upside.py").write_text(OWN.replace("255", "250"))
+    again = run("--out", "one")
+    assert again.returncode == 2
+    assert again.stderr.startswith("luxreid: one: holds another night, own: recipe.code_sha256.lab.upside is ")
+    assert run("--out", "two").returncode == 0
+    first, second = (durable.read_json(Path(name) / "night.json") for name in ("one", "two"))
+    assert first["recipe_sha256"] != second["recipe_sha256"]
+    script = "import sys; from pathlib import Path; from benchmark import manifest; from synthesis import generate\n"
+    script += "generate.replay(Path('one'), manifest.read(Path('day/manifest.parquet')), [0])"
+    environment = os.environ | {"PYTHONPATH": f"{home}{os.pathsep}{ROOT}"}
+    told = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert "the code of lab.upside is not what it was when this night was made" in told.stderr
+
+
+def test_a_night_that_failed_at_once_leaves_its_folder_free(home: Path) -> None:
+    Path("lab").mkdir()
+    Path("lab/upside.py").write_text(OWN.replace("255 - picture", "1 / 0"))
+    Path("own.toml").write_text('stages = ["lab.upside", "codec"]')
+    environment = os.environ | {"PYTHONPATH": f"{home}{os.pathsep}{ROOT}"}
+    command = [sys.executable, "-m", "luxreid", "synth", "night", "day/manifest.parquet", "--night", "own.toml"]
+    codes = []
+    for code in (OWN.replace("255 - picture", "1 / 0"), OWN):
+        Path("lab/upside.py").write_text(code)
+        done = subprocess.run([*command, "--out", "one"], env=environment, capture_output=True, text=True, check=False)
+        codes.append(done.returncode)
+    assert codes == [1, 0]
+
+
 def test_pictures_lie_where_root_says(home: Path) -> None:
     Path("day/manifest.parquet").rename("there.parquet")
     group = typer.main.get_group(commands.commands(PRESETS))

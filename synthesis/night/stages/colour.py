@@ -29,7 +29,7 @@ class Config(Strict):
     """Gains of red and blue beside green, and how much colour is left."""
 
     consistent: bool = True
-    """All pictures of a camera and hour share their white balance and saturation."""
+    """Pictures under one light of a camera share their white balance and saturation."""
     red: Positive = (0.75, 1.15)
     """Gain of red, lowest and highest."""
     blue: Positive = (0.7, 1.2)

@@ -76,6 +76,8 @@ class Kind(Strict):
     """Median intensity, beside a street lamp's 1."""
     colours: tuple[float, float, float]
     """Odds of sodium, of warm LED, and of cool LED or mercury."""
+    spacing: float = Field(0.0, ge=0)
+    """Metres to the next such lamp, ahead and aside, of which the nearest lights a person; 0: there is no next."""
     moves: bool = False
     """It is somewhere else in every picture, even where a camera's lamps are the same."""
 
@@ -92,7 +94,7 @@ class Config(Strict):
     """
 
     consistent: bool = True
-    """A camera keeps its lamps for an hour, and people stand in different places before them."""
+    """Lamps hang in a camera's own space, and people stand in different places before them."""
     second: Share = 0.65
     """How often there is a second lamp."""
     third: Share = 0.30
@@ -226,15 +228,24 @@ class _Lamp:
     def sort(self) -> NDArray[np.int64]:
         return self.columns.pick(f"{self.name}.sort", [kind.odds for kind in self.kinds], self.scope)
 
+    @cached_property
+    def moves(self) -> NDArray[np.bool_]:
+        return np.array([kind.moves for kind in self.kinds])[self.sort]
+
     def uniform(self, what: str) -> Floats:
-        moves = np.array([kind.moves for kind in self.kinds])[self.sort]
         name = f"{self.name}.{what}"
-        return np.where(moves, self.columns.uniform(name), self.columns.uniform(name, self.scope))
+        return np.where(self.moves, self.columns.uniform(name), self.columns.uniform(name, self.scope))
 
     def between(self, what: str, ranges: list[tuple[float, float]], which: NDArray[np.int64]) -> Floats:
         low, high = np.array(ranges)[which].T
         drawn: Floats = low + (high - low) * self.uniform(what)
         return drawn
+
+    def _nearest(self, metres: Floats) -> Floats:
+        """Take, of lamps that stand in a row, the one that is least far."""
+        spacing = np.array([kind.spacing for kind in self.kinds])[self.sort]
+        nearest: Floats = metres - spacing * np.round(metres / np.where(spacing > 0, spacing, np.inf))
+        return nearest
 
     def hang(self, aside: Floats, away: Floats, on: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
         """Give the lamp's columns, seen by people at these places."""
@@ -242,14 +253,15 @@ class _Lamp:
         bounds = np.cumsum([kind.colours for kind in self.kinds], axis=1)[self.sort]
         family = (self.uniform("colour")[:, None] * bounds[:, -1:] >= bounds[:, :-1]).sum(axis=1)
         side = np.where(self.uniform("side") < 0.5, -1, 1)
-        ahead = self.between("ahead", [kind.ahead for kind in self.kinds], self.sort) + away
+        right = side * self.between("aside", [kind.aside for kind in self.kinds], self.sort)
+        ahead = self.between("ahead", [kind.ahead for kind in self.kinds], self.sort)
         median = np.array([kind.power for kind in self.kinds])[self.sort]
         power = median * np.exp(config.spread * ndtri(self.uniform("power") + 2.0**-25))
         unit = UNITS / config.tall
         return {
-            "x": unit * (side * self.between("aside", [kind.aside for kind in self.kinds], self.sort) - aside),
+            "x": unit * self._nearest(right - np.where(self.moves, 0, aside)),
             "y": FOOT - unit * self.between("height", [kind.height for kind in self.kinds], self.sort),
-            "z": unit * np.maximum(ahead, config.near),
+            "z": unit * np.maximum(self._nearest(ahead + np.where(self.moves, 0, away)), config.near),
             "kelvin": self.between("kelvin", [getattr(config, name) for name in FAMILIES], family),
             "intensity": np.where(on, power, 0),
             "kind": family.astype(np.int8),

@@ -47,7 +47,7 @@ class Config(Strict):
     """How much noise, and of which camera."""
 
     consistent: bool = True
-    """All pictures of a camera and hour share shot, read and line noise; the window of the pool is each one's own."""
+    """Pictures under one light of a camera share shot, read and line noise; the window of the pool is each one's own."""
     profile: Literal["line", "sony_a7s2", "nikon_d850", "canon_5d4"] = "line"
     """line: read noise follows from shot noise by a line; else a camera measured in the dark."""
     shot: Positive = (8e-4, 2e-2)

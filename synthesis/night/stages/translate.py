@@ -67,7 +67,14 @@ class Translation:
 
     def apply(self, block: Block, plan: Plan) -> None:
         """Translate every picture."""
-        block.pictures = [self._checked(picture, self.translator(picture)) for picture in block.pictures]
+        block.pictures = [self._checked(picture, self._translated(picture)) for picture in block.pictures]
+
+    def _translated(self, picture: Picture) -> object:
+        try:
+            return self.translator(picture)
+        except Exception as error:  # anybody's code, so any error
+            said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            raise UserError(f"translate: {self.call} failed on a picture of shape {picture.shape}: {said}") from error
 
     def _checked(self, picture: Picture, made: object) -> Picture:
         if not isinstance(made, np.ndarray):

@@ -1,5 +1,6 @@
 """The chain as a whole: plans that depend on nothing but (seed, scope, name), and pictures on nothing but their row."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from benchmark.errors import UserError
 from synthesis.night import chain, config
-from synthesis.night.columns import Columns, Facts
+from synthesis.night.columns import LIGHTS, Columns, Facts
 from synthesis.night.config import Night
 from synthesis.night.stages import STAGES, blur
 from tests.synthesis.night.facts import facts
@@ -59,12 +60,31 @@ def test_steps_of_a_ladder_share_all_that_is_drawn() -> None:
 
 def test_cameras_share_lamps_and_an_unknown_camera_shares_none() -> None:
     night = config.load("night600")
-    known, unknown = planned(night, people()), planned(night, facts(400, width=64, height=128))
     cameras = np.arange(400) % 6
+    at_once = planned(night, facts(400, width=64, height=128, camid=cameras + 1, timestamp=7200.0))
+    unknown = planned(night, facts(400, width=64, height=128))
     for name in ("shot", "smear", "quality", "ambient"):
-        assert all(len(np.unique(known[name][cameras == camera])) == 1 for camera in range(6)), name
-        assert len(np.unique(known[name])) > 1
+        assert all(len(np.unique(at_once[name][cameras == camera])) == 1 for camera in range(6)), name
+        assert len(np.unique(at_once[name])) > 1
         assert len(np.unique(unknown[name])) > (2 if name == "smear" else 40), name
+
+
+@pytest.mark.parametrize("by", ["timestamp", "sequence", ""])
+def test_a_camera_has_few_lights_and_an_hour_or_a_sequence_has_one(by: str) -> None:
+    """A person who is alone in his hour shares its light with many; where no time is known there are several."""
+    cameras, span = np.arange(1200) % 3, np.arange(1200) // 12
+    times = {"timestamp": 3600.0 * span + 5} if by == "timestamp" else {}
+    known = facts(1200, width=64, height=128, camid=cameras + 1, **times)
+    known = replace(known, sequence=tuple(f"walk {one}" for one in span)) if by == "sequence" else known
+    shot = planned(config.load("night600"), known)["shot"]
+    for camera in range(3):
+        here = cameras == camera
+        lights, counts = np.unique(shot[here], return_counts=True)
+        assert len(lights) == LIGHTS
+        assert counts.min() > 12  # of 50 on average
+        alone = [len(np.unique(shot[here & (span == one)])) == 1 for one in range(100)]
+        assert all(alone) if by else not any(alone)
+    assert known.blocks == 3 * LIGHTS
 
 
 @pytest.mark.parametrize("quality", ["fast", "exact"])

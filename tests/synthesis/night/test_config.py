@@ -107,3 +107,9 @@ def test_a_plan_of_few_pictures_is_the_beginning_of_a_plan_of_many(stage: str) -
     for name, values in plans[1].items():
         assert np.array_equal(plans[0][name][:7], values), name
         assert len(plans[0][name]) == 40, name
+
+
+def test_stages_may_be_chosen_though_the_night_sets_others() -> None:
+    night = config.load("night600", ['stages=["gamma", "codec"]', "gamma.gain=[0.5, 0.6]"])
+    assert tuple(night.modules) == tuple(night.settings) == ("gamma", "codec")
+    assert set(night.record()) == {"version", *config.Shape.model_fields, "gamma", "codec"}

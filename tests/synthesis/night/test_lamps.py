@@ -206,7 +206,7 @@ def test_lamps_of_pictures_of_their_own_are_all_different() -> None:
 
 
 def test_without_boxes_people_walk_about() -> None:
-    made = facts(300, camid=3)
+    made = facts(300, camid=3, timestamp=0.0)
     assert lamps.survey(Config(), made) == {}
     walk = config.check(Config, {"walk": [1.5, 0.0], "headlight": {"odds": 0.0}}, "x")
     x = planned(made, walk)["lamp1_x"]

@@ -90,7 +90,7 @@ def test_read_noise_has_a_bound() -> None:
 
 
 def test_a_camera_keeps_its_noise_but_not_its_window() -> None:
-    known = facts(200, camid=np.arange(200) % 2 + 1)
+    known = facts(200, camid=np.arange(200) % 2 + 1, timestamp=0.0)
     planned = plan(noise, known)
     for name in ("shot", "read", "row"):
         assert len(np.unique(planned[name])) == 2

@@ -9,6 +9,7 @@ import pytest
 
 from benchmark import durable
 from benchmark.errors import UserError
+from benchmark.images import Picture
 from synthesis.night import chain, config, work
 from synthesis.night.block import Block
 from synthesis.night.stages import translate
@@ -88,6 +89,17 @@ def test_the_code_is_recorded(module: str, tmp_path: Path) -> None:
     (tmp_path / f"{module}.py").write_text(CODE + "# changed since")
     with pytest.raises(UserError, match="is not the one that this night was begun with"):
         translate.ready(Config(call=f"{module}:night"), found)
+
+
+def test_an_error_of_the_translator_is_one_line(module: str) -> None:
+    def night(_: Picture) -> Picture:
+        raise RuntimeError("no memory left")
+
+    block = Block([np.zeros((3, 2, 3), np.uint8)])
+    with pytest.raises(
+        UserError, match=r"^translate: lab:night failed on .* \(3, 2, 3\): RuntimeError: no memory left$"
+    ):
+        translate.Translation("lab:night", night).apply(block, {})
 
 
 def test_it_refuses_to_work_before_it_is_ready() -> None:
