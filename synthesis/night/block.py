@@ -17,7 +17,12 @@ Plan = Mapping[str, NDArray[Any]]  # columns of the plan, an entry a picture of 
 
 
 class Stage(Protocol):
-    """What a file of `stages` offers; `Config` (a Strict model), and, where it needs them, `survey` and LOCAL, too."""
+    """What a file of `stages` offers, beside `Config` (a Strict model) and COLUMNS (what its columns mean).
+
+    Where it needs them, also: `survey`, which looks at the whole set once; `ready`, which reads what it works with;
+    LOCAL, if it looks at neighbours only; TAKES and GIVES, what it works on and leaves ("pictures", "light", "codes",
+    "files"); BEFORE, the stages that it comes before.
+    """
 
     def plan(self, columns: Columns) -> Mapping[str, NDArray[Any]]:
         """Draw this stage's columns for many pictures at once: a function of (seed, scope, name) and of settings."""

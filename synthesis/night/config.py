@@ -76,6 +76,7 @@ def load(night: str, sets: Sequence[str] = ()) -> Night:
     modules = {stage.rpartition(".")[2]: STAGES.load(stage) for stage in stages}
     if len(modules) < len(stages):
         raise UserError(f"{path}: stages = {list(stages)}: a stage, or two of one last name, cannot be there twice")
+    _check_order(f"{path}: stages = {list(stages)}", modules)
     left_out = {stage.rpartition(".")[2]: STAGES.load(stage) for stage in config.load(_Head, path).stages}
     # A file may set stages that `--set stages=[...]` leaves out.
     models = {name: (module.Config, module.Config()) for name, module in (left_out | modules).items()}
@@ -83,6 +84,21 @@ def load(night: str, sets: Sequence[str] = ()) -> Night:
     said = {name: getattr(loaded, name) for name in Shape.model_fields}
     shape = Shape(**said | {"name": said["name"] or re.sub(r"[^a-z0-9._-]", "-", Path(night).stem.lower())[:40]})
     return Night(shape.name, shape, modules, {name: getattr(loaded, name) for name in modules})
+
+
+def _check_order(where: str, modules: Mapping[str, Any]) -> None:
+    """Refuse an order in which a stage finds nothing to work on; a stage of one's own need not say what it takes."""
+    there, done = "pictures", set[str]()
+    for name, module in modules.items():
+        if (takes := getattr(module, "TAKES", there)) != there:
+            raise UserError(f"{where}: {name} works on {takes}, and there are {there} at its place")
+        late = done.intersection(getattr(module, "BEFORE", ()))
+        if late:
+            raise UserError(f"{where}: {name} comes before {min(late)}")
+        there = getattr(module, "GIVES", there)
+        done.add(name)
+    if there not in ("pictures", "files"):
+        raise UserError(f"{where}: ends with {there}; a night ends with pictures")
 
 
 class _Head(Strict, extra="ignore"):

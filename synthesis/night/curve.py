@@ -33,4 +33,5 @@ def shown(light, digital, curve):  # type: ignore[no-untyped-def]  # noqa: ANN00
     """Give the code, in parts, of light in [0, 1] after digital gain, as a compiled loop wants it."""
     one = np.float32(1)
     raised = light * digital / (one - (one - digital) * light * light)
-    return curve[np.int32(np.sqrt(raised) * np.float32(STEPS) + np.float32(0.5))]
+    # What is no number is black: `max` gives its first then. Beyond the table is nothing to read.
+    return curve[np.int32(np.sqrt(min(max(np.float32(0), raised), one)) * np.float32(STEPS) + np.float32(0.5))]

@@ -110,14 +110,6 @@ def develop(stages: Sequence[Stage], pictures: Sequence[Picture], plan: Plan) ->
     return block, block.files or [images.encode(picture, QUALITY) for picture in block.pictures]
 
 
-def stages(night: Night, surveys: dict[str, dict[str, Any]]) -> list[Stage]:
-    """Make a night's stages ready to work: some read a folder once, or load somebody's network."""
-    return [
-        module.ready(night.settings[name], surveys.get(name)) if hasattr(module, "ready") else module
-        for name, module in night.modules.items()
-    ]
-
-
 @lru_cache(maxsize=2)
 def _night(out: Path, frames: bool, sha256: str) -> Night:
     night = load(out, frames)
@@ -128,7 +120,7 @@ def _night(out: Path, frames: bool, sha256: str) -> Night:
 
 @lru_cache(maxsize=2)
 def _stages(out: Path, sha256: str, surveys: str) -> list[Stage]:
-    return stages(_night(out, False, sha256), json.loads(surveys))
+    return chain.ready(_night(out, False, sha256), json.loads(surveys))
 
 
 def _made(shard: Shard, skip: set[int], mark: Mark) -> Iterator[Made | SetAside]:

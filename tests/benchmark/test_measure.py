@@ -11,6 +11,7 @@ import pytest
 
 from benchmark import durable, executors, images, manifest, measure
 from benchmark.columns import MEASURED
+from benchmark.errors import UserError
 from benchmark.manifest import Manifest
 
 Mistake = Callable[..., AbstractContextManager[None]]
@@ -203,8 +204,9 @@ def test_a_file_is_measured_in_place_and_leaves_no_scratch(small: Manifest, tmp_
     rest = Stopping(100)
     made = measure.measure_file(path, None, path, rest)
     assert rest.given == 2
-    assert manifest.read(path).table.equals(made.table)
-    assert made.measured
+    assert manifest.read(path).table.equals(made.manifest.table)
+    assert made.manifest.measured
+    assert (made.broken, made.tried) == ("", 7)
     assert not [found for found in path.parent.iterdir() if found.suffix == ".measure"]
 
 
@@ -233,6 +235,49 @@ def test_all_broken_pictures_are_named_at_once_and_cost_only_their_own_shards(
     rest = Stopping(100)
     assert measure.measure(small, tmp_path / "scratch", rest).measured
     assert rest.given == 1
+
+
+def test_the_rest_is_measured_where_broken_pictures_are_skipped(small: Manifest, tmp_path: Path) -> None:
+    path = tmp_path / "pictures" / "manifest.parquet"
+    manifest.write(small, path)
+    whole = measure.measure(small, tmp_path / "whole", executors.serial).table
+    kept = small.files()[2].read_bytes()
+    small.files()[2].write_bytes(kept[: len(kept) // 2])
+    small.files()[6].unlink()
+    found = measure.measure_file(path, None, path, executors.serial, skip_broken=True)
+    assert found.broken.startswith("2 of 7 pictures cannot be measured: ")
+    assert all(str(small.files()[row]) in found.broken for row in (2, 6))
+    stored = manifest.read(path).table
+    assert stored["sha256"].is_null().to_pylist() == [row in (2, 6) for row in range(7)]
+    fine = [row for row in range(7) if row not in (2, 6)]
+    assert stored.take(fine).equals(whole.take(fine))
+    small.files()[2].write_bytes(kept)
+    again = measure.measure_file(path, None, path, executors.serial, skip_broken=True)
+    assert (len(again.faults), again.tried) == (1, 2)
+    assert manifest.read(path).table["sha256"][2] == whole["sha256"][2]
+
+
+def test_where_all_pictures_are_broken_none_is_skipped(small: Manifest, tmp_path: Path, mistake: Mistake) -> None:
+    path = tmp_path / "pictures" / "manifest.parquet"
+    manifest.write(measure.measure(small, tmp_path / "scratch", executors.serial), path)
+    before = path.read_bytes()
+    with mistake("7 of 7 pictures cannot be measured", "is not there"):
+        measure.measure_file(path, tmp_path, path, executors.serial, again=True, skip_broken=True)
+    assert path.read_bytes() == before
+
+
+def test_a_broken_picture_that_was_mended_without_a_trace_is_measured(small: Manifest, tmp_path: Path) -> None:
+    bad = small.files()[3]
+    data, status = bad.read_bytes(), bad.stat()
+    bad.write_bytes(b"x" * len(data))
+    os.utime(bad, ns=(status.st_atime_ns, status.st_mtime_ns))
+    path = tmp_path / "pictures" / "manifest.parquet"
+    manifest.write(small, path)
+    with pytest.raises(UserError, match="1 of 7 pictures cannot be measured"):
+        measure.measure_file(path, None, path, executors.serial)
+    bad.write_bytes(data)
+    os.utime(bad, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert measure.measure_file(path, None, path, executors.serial).manifest.measured
 
 
 def test_a_mistaken_name_leaves_no_lock(tmp_path: Path, mistake: Mistake) -> None:

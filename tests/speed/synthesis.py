@@ -100,12 +100,12 @@ class Work:
     """The chain at one quality, over pictures in memory."""
 
     def __init__(self, files: Sequence[bytes], quality: str) -> None:
-        from synthesis.night import config, work
+        from synthesis.night import chain, config
 
         self.files = files
         self.night = config.load("night600", [f"quality={quality}"])
         self.surveys: dict[str, Any] = {}
-        self.stages = work.stages(self.night, self.surveys)
+        self.stages = chain.ready(self.night, self.surveys)
         self.names = list(self.night.modules)
 
     def __call__(self) -> None:
@@ -314,13 +314,15 @@ def two_workers(path: Path, folder: Path, count: int) -> Row:
     return limited(what, ratio, WORKERS)
 
 
-def memory(path: Path, folder: Path) -> Row:
-    """Measure how the peak grows from a hundred pictures to a thousand."""
-    peaks = []
-    for count in (100, 1000):
+def memory(path: Path, folder: Path, most: int) -> Row:
+    """Measure how the peak grows from a hundred pictures to a thousand or so."""
+    peaks, counts = [], (100, most)
+    for count in counts:
         said, _ = made_apart(path, folder / f"memory-{count}", 0, count, "serial", 1).communicate()
         peaks.append(float(said))
-    return Row(f"peak memory, 100 and 1,000 pictures: {peaks[0]:.0f}, {peaks[1]:.0f} MB", f"+{peaks[1] - peaks[0]:.0f}")
+    small, large = (f"{DRAWS_EACH * count:,}" for count in counts)
+    what = f"peak memory, {small} and {large} pictures: {peaks[0]:.0f}, {peaks[1]:.0f} MB"
+    return Row(what, f"+{peaks[1] - peaks[0]:.0f}")
 
 
 def exactness(path: Path, folder: Path, quality: str) -> list[Row]:
@@ -364,7 +366,7 @@ def commanded(pictures: int) -> list[Row]:
         count = -(-pictures // DRAWS_EACH) // 2 * 2
         path = world(folder / "street", count)
         rows = [row for quality in TARGETS for row in exactness(path, folder, quality)]
-        return [*rows, memory(path, folder), two_workers(path, folder, count)]
+        return [*rows, memory(path, folder, min(count, 1000)), two_workers(path, folder, count)]
 
 
 def show(rows: Sequence[Row]) -> None:

@@ -16,6 +16,7 @@ from synthesis.night.columns import Columns
 from synthesis.night.ranges import Amount, Range, Share
 
 LOCAL = True
+TAKES = "light"
 HEIGHT = 256.0  # of the pictures that lengths are declared for
 # What is drawn is rounded to these steps, so that pictures share their kernels.
 _LENGTH, _ANGLE, _RADIUS = 0.25, 1.0, 0.125
@@ -32,7 +33,7 @@ COLUMNS = {
 class Config(Strict):
     """How far things move, and how far a picture is out of focus; for pictures 256 pixels high, others scale it."""
 
-    lengths: tuple[Annotated[float, Field(ge=0)], ...] = Field((0.0, 0.0, 3.0, 5.0, 7.0), min_length=1)
+    lengths: tuple[Annotated[float, Field(ge=0, le=200)], ...] = Field((0.0, 0.0, 3.0, 5.0, 7.0), min_length=1)
     """Pixels that a person moves while the shutter is open: 1.4 m/s for 1/30 to 1/12 s are 3 to 8."""
     odds: tuple[Annotated[float, Field(ge=0)], ...] = ()
     """Odds of the lengths; none: all alike."""
@@ -56,8 +57,9 @@ def plan(columns: Columns) -> Mapping[str, NDArray[Any]]:
     scale = np.nan_to_num(columns.facts.numbers["height"], nan=HEIGHT) / HEIGHT
     picked = columns.pick("length", config.odds or [1.0] * len(config.lengths))
     radius = columns.between("defocus", *config.defocus) * columns.chance("defocused", config.defocused)
+    moved = _stepped(np.array(config.lengths)[picked] * scale, _LENGTH)
     return {
-        "blur": _stepped(np.array(config.lengths)[picked] * scale, _LENGTH),
+        "blur": np.where(moved > 1, moved, 0),  # a line within a pixel blurs nothing
         "blur_angle": _stepped(columns.between("angle", *config.angle), _ANGLE),
         "defocus": _stepped(radius * scale, _RADIUS),
     }
@@ -70,7 +72,7 @@ def _stepped(values: NDArray[np.float64], step: float) -> NDArray[np.float64]:
 def apply(block: Block, plan: Plan) -> None:
     """Blur linear light."""
     assert block.light is not None
-    for row in np.flatnonzero((plan["blur"] > 1) | (plan["defocus"] > 0)).tolist():
+    for row in np.flatnonzero((plan["blur"] > 0) | (plan["defocus"] > 0)).tolist():
         for kernel in kernels(float(plan["blur"][row]), float(plan["blur_angle"][row]), float(plan["defocus"][row])):
             for plane in block.light[row]:
                 cv2.filter2D(plane, -1, kernel, dst=plane, borderType=cv2.BORDER_REPLICATE)

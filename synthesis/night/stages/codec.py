@@ -21,6 +21,8 @@ from synthesis.night.columns import Columns
 from synthesis.night.ranges import in_order
 
 LOCAL = True
+TAKES = "pictures"
+GIVES = "files"
 PHASES = 8  # pixels a side of JPEG's blocks
 Percent = Annotated[int, Field(ge=1, le=100)]
 COLUMNS = {

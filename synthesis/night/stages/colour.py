@@ -16,6 +16,7 @@ from synthesis.night.columns import Columns, Floats
 from synthesis.night.ranges import Positive, Shares
 
 LOCAL = True
+TAKES = "light"
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601
 SODIUM, COOL = 0, 2  # kinds of lamps
 COLUMNS = {

@@ -18,6 +18,7 @@ from synthesis.night.columns import Columns
 from synthesis.night.ranges import Positive
 
 LOCAL = True
+TAKES = "light"
 COLUMNS = {
     "darken": "share of the light that is left",
 }

@@ -42,6 +42,8 @@ def _in_order(ends: tuple[float, float]) -> tuple[float, float]:
     return ends
 
 
+TAKES = "light"
+BEFORE = ("glare", "blur", "noise", "colour")
 COLUMNS = {
     "level": "position in the night's levels of the one that is asked for; -1: none",
     "anchor": "lightness, 0 to 255, that the gain is solved for",
@@ -116,7 +118,9 @@ def plan(columns: Columns) -> Mapping[str, NDArray[Any]]:
     config: Config = columns.config
     level = columns.pick("level", config.shares)
     low, high = np.array(config.ranges).T
-    anchor = low[level] + (high - low)[level] * columns.uniform("target")
+    drawn = low[level] + (high - low)[level] * columns.uniform("target")
+    # No night is brighter than its day; a day that is too dark for its level misses it.
+    anchor = np.fmin(drawn, columns.facts.numbers["lightness"])
     stops = np.array(config.steps)[columns.facts.step]
     ladder = len(config.steps) > 1
     return {
@@ -129,6 +133,13 @@ def plan(columns: Columns) -> Mapping[str, NDArray[Any]]:
         "noise_share": np.full(len(columns), config.noise_share),
         "glare_share": np.full(len(columns), config.glare_share),
     }
+
+
+def is_solved(gain: NDArray[np.float32], plan: Plan) -> NDArray[np.bool_]:
+    """Say whether a gain was found between the bounds; at one, the picture has no light or too little."""
+    stops = np.asarray(plan.get("stops", 0), np.float64)
+    found = np.log(np.maximum(gain, 1e-30)) - stops * np.log(2)
+    return np.asarray((found > DARKEST + 0.01) & (found < BRIGHTEST - 0.01))
 
 
 def apply(block: Block, plan: Plan) -> None:
@@ -146,7 +157,9 @@ def apply(block: Block, plan: Plan) -> None:
 def _solved(light: Light, lit: NDArray[np.float32], plan: Plan) -> dict[str, NDArray[np.float32]]:
     count, _, height, width = light.shape
     rows, columns = spread.points(height, width, POINTS)
-    samples, added = _samples(light, lit, rows, columns), _glare(plan, count, height, width, rows, columns)
+    # Every step of a ladder has the gain and the glare of step 0, times as much light.
+    unstepped = {**plan, "glare": plan["glare"] / np.exp2(plan["stops"])} if "glare" in plan else plan
+    samples, added = _samples(light, lit, rows, columns), _glare(unstepped, count, height, width, rows, columns)
     noise = _beside(plan, ("shot", "read", "row"), count)
     wanted = _beside(plan, ("anchor", "noise_share", "glare_share"), count)
     drawn = spread.normals(4, POINTS)
@@ -284,7 +297,7 @@ def _lightness(light, added, gain, digital, noise, matrix, drawn, curve):  # typ
         first = matrix[0, 0] * red + matrix[0, 1] * green + matrix[0, 2] * blue
         second = matrix[1, 0] * red + matrix[1, 1] * green + matrix[1, 2] * blue
         third = matrix[2, 0] * red + matrix[2, 1] * green + matrix[2, 2] * blue
-        total += shown(min(max(max(first, second), max(third, zero)), one), digital, curve)
+        total += shown(min(max(zero, max(max(first, second), third)), one), digital, curve)
     return np.float32(total) / np.float32(PARTS * light.shape[1])
 
 

@@ -16,6 +16,7 @@ from synthesis.night.columns import Columns
 from synthesis.night.ranges import Positive
 
 LOCAL = True
+TAKES = "pictures"
 CODES = np.arange(256) / 255
 COLUMNS = {
     "gamma": "power of the codes",

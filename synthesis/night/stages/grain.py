@@ -18,6 +18,7 @@ from synthesis.night.columns import Columns
 from synthesis.night.ranges import Positive
 
 LOCAL = True
+TAKES = "pictures"
 COLUMNS = {
     "grain": "standard deviation of Gaussian noise, in codes",
     "grain_shot": "codes that a photon makes, where noise is that of photons; 0: it is not",

@@ -15,6 +15,8 @@ from benchmark.config import Strict
 from synthesis.night.block import Block, Plan
 from synthesis.night.columns import Columns
 
+TAKES = "pictures"
+GIVES = "light"
 COLUMNS: dict[str, str] = {}
 
 

@@ -24,6 +24,7 @@ from synthesis.night.pool import Pool
 from synthesis.night.ranges import Amount, Positive
 
 LOCAL = True
+TAKES = "light"
 NORMAL, TUKEY, DARK = range(3)  # laws of the read noise
 _ADC_TOP = 4095  # the highest of 12 bits
 COLUMNS = {
@@ -47,7 +48,7 @@ class Config(Strict):
     """How much noise, and of which camera."""
 
     consistent: bool = True
-    """Pictures under one light of a camera share shot, read and line noise; the window of the pool is each one's own."""
+    """Pictures under one light of a camera share shot, read and line noise; each has its own window of the pool."""
     profile: Literal["line", "sony_a7s2", "nikon_d850", "canon_5d4"] = "line"
     """line: read noise follows from shot noise by a line; else a camera measured in the dark."""
     shot: Positive = (8e-4, 2e-2)
@@ -173,18 +174,6 @@ class Sensor:
         if plan["adc"].any():
             _convert(block.light, np.asarray(plan["adc"], np.float32))
 
-    def shaken(
-        self, plan: Plan, row: int, ys: NDArray[np.int64], xs: NDArray[np.int64], light: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        """Give 3 x K linear light at some pixels of one picture as `apply` leaves it, to the bit."""
-        one = {name: values[row : row + 1] for name, values in plan.items()}
-        passes = [_first(one)] + ([self._second(one, 0)] if one["read_law"][0] else [])
-        for part in passes:
-            light = part.at(light, ys, xs)
-        top = np.float32(one["adc"][0])
-        clipped = np.minimum(np.maximum(light, np.float32(0)), np.float32(1))
-        return np.floor(clipped * top + np.float32(0.5)) / top if top else light
-
     def _second(self, plan: Plan, row: int) -> "_Pass":
         """Take the read noise of one picture from a pool of its own law."""
         if plan["read_law"][row] == TUKEY:
@@ -209,24 +198,6 @@ def apply(block: Block, plan: Plan) -> None:
     Sensor().apply(block, plan)
 
 
-def shaken(
-    plan: Plan, row: int, ys: NDArray[np.int64], xs: NDArray[np.int64], light: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Give 3 x K linear light at some pixels of one picture as `apply` leaves it, to the bit."""
-    return Sensor().shaken(plan, row, ys, xs, light)
-
-
-def at(plan: Plan, row: int, ys: NDArray[np.int64], xs: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Give the pool's 3 x K numbers for some pixels of one picture, of unit variance."""
-    part = _first({name: values[row : row + 1] for name, values in plan.items()})
-    return part.unit_at(ys, xs)
-
-
-def row_at(plan: Plan, row: int, ys: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Give the numbers of some lines of one picture, of unit variance."""
-    return pool.lines()[(int(plan["row_offset"][row]) + ys) % pool.LINES]
-
-
 @dataclass(frozen=True)
 class _Pass:
     """Noise of one pool for some pictures."""
@@ -240,18 +211,6 @@ class _Pass:
         windows = self.windows.copy()
         windows[:, 0], windows[:, 1] = np.divmod(self.windows[:, 1], pool.NEAR)
         return _Pass(pool.near(), windows, self.strengths)
-
-    def unit_at(self, ys: NDArray[np.int64], xs: NDArray[np.int64]) -> NDArray[np.float32]:
-        frame, left, top, step, _ = self.windows[0].tolist()
-        _, _, height, width = self.pool.values.shape
-        numbers = self.pool.values[frame][:, (top + step * ys) % height, (left + xs) % width]
-        return np.asarray(numbers.astype(np.float32) * self.pool.unit)
-
-    def at(self, light: NDArray[np.float32], ys: NDArray[np.int64], xs: NDArray[np.int64]) -> NDArray[np.float32]:
-        shot, read, row = self.strengths[0]
-        deviation = np.sqrt(np.maximum(shot * light + read, np.float32(0)))
-        line = row * pool.lines()[(self.windows[0, 4] + ys) % pool.LINES]
-        return np.asarray((light + self.unit_at(ys, xs) * deviation) + line)
 
 
 def _first(plan: Plan) -> _Pass:

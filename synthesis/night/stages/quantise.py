@@ -12,6 +12,8 @@ from synthesis.night.block import Block, Plan
 from synthesis.night.columns import Columns
 
 LOCAL = True
+TAKES = "light"
+GIVES = "codes"
 ROOT_TOP, LIGHT_TOP = 255, 4095  # the highest code of the root, and of light itself
 COLUMNS = {
     "bits": "bits of a code: 12, of light; 8, of its root",
@@ -28,7 +30,7 @@ def plan(columns: Columns) -> Mapping[str, NDArray[Any]]:
 
 
 def apply(block: Block, plan: Plan) -> None:
-    """Turn linear light into codes."""
+    """Turn linear light into codes; what is no number becomes black."""
     assert block.light is not None
     if plan["bits"][0] == 8:
         block.codes = np.empty(block.light.shape, np.uint8)
@@ -42,11 +44,11 @@ def apply(block: Block, plan: Plan) -> None:
 def _rooted(light, codes):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     top, zero, half, one = np.float32(ROOT_TOP), np.float32(0), np.float32(0.5), np.float32(1)
     for x in range(len(light)):
-        codes[x] = np.uint8(np.int32(np.sqrt(min(max(light[x], zero), one)) * top + half))
+        codes[x] = np.uint8(np.int32(np.sqrt(min(max(zero, light[x]), one)) * top + half))
 
 
 @compiled
 def _rounded(light, codes):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     top, zero, half, one = np.float32(LIGHT_TOP), np.float32(0), np.float32(0.5), np.float32(1)
     for x in range(len(light)):
-        codes[x] = np.uint16(np.int32(min(max(light[x], zero), one) * top + half))
+        codes[x] = np.uint16(np.int32(min(max(zero, light[x]), one) * top + half))

@@ -22,6 +22,7 @@ from synthesis.night.columns import Columns, Facts, Floats
 from synthesis.night.ranges import in_order, refusal
 
 LOCAL = True
+TAKES = "pictures"
 SCHEME = strata.scheme("night600-scale")
 LEVELS = tuple(level.lower() for level in SCHEME.levels)  # small, medium, big
 _Share = Annotated[float, Field(ge=0, le=1)]

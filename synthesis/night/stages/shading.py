@@ -17,6 +17,8 @@ from synthesis.night.ranges import Positive, Share, Shares
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 ROWS = 64  # on which the luminance is blurred
+TAKES = "light"
+BEFORE = ("exposure",)
 COLUMNS = {
     "shading": "power of the smoothed day that is divided out; 0: none",
     "shading_sigma": "standard deviation of the smoothing, in picture heights",

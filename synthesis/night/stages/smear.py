@@ -16,6 +16,7 @@ from synthesis.night.columns import Columns
 from synthesis.night.ranges import refusal
 
 LOCAL = True
+TAKES = "pictures"
 NONE, COLOUR, BOTH = range(3)
 BOX, MEDIAN = 5, 3  # pixels a side
 Odds = Annotated[float, Field(ge=0)]

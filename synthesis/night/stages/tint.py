@@ -13,6 +13,7 @@ from synthesis.night.columns import Columns
 from synthesis.night.ranges import Positive
 
 LOCAL = True
+TAKES = "pictures"
 CODES = np.arange(256)
 COLUMNS = {
     "tint_gain": "factor on all channels",

@@ -19,8 +19,11 @@ from benchmark.images import Picture
 from synthesis.night.block import Block, Plan
 from synthesis.night.columns import Columns
 from synthesis.night.curve import CURVE, LEAST, MOST, PARTS, shown
+from synthesis.night.stages import exposure
 
 BAND, SMALL = 8, 2048  # rows of a band of the strip; up to so many pixels all of a picture is its strip
+TAKES = "codes"
+GIVES = "pictures"
 COLUMNS = {
     "strip": "whether a strip is developed first",
     "ev": "solved: log2 of the light that is left of the day's, gain times digital",
@@ -48,7 +51,8 @@ def apply(block: Block, plan: Plan) -> None:
         digital = _solved(block, plan, digital)
     block.solved["digital"] = digital
     # The light that is left of the day's, in stops: the lamps' light has mean 1.
-    block.solved["ev"] = np.log2(digital * block.solved.get("gain", 1)).astype(np.float32)
+    gain = np.asarray(block.solved.get("gain", np.ones(count)), np.float32)
+    block.solved["ev"] = np.where(exposure.is_solved(gain, plan), np.log2(digital * gain), np.nan).astype(np.float32)
     block.pictures = _developed(block.codes, digital)
 
 

@@ -22,6 +22,7 @@ from synthesis.night.block import Block, Plan
 from synthesis.night.columns import Columns, Facts
 
 Translator = Callable[[Picture], Picture]
+TAKES = "pictures"
 COLUMNS: dict[str, str] = {}
 
 

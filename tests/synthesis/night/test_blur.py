@@ -146,7 +146,7 @@ def test_lengths_come_at_their_odds_and_all_is_rounded_to_steps_that_share_kerne
     assert planned["defocus"][planned["defocus"] > 0].min() == 0.5
     assert planned["defocus"].max() == 1.5
     small = plan(blur, facts(2000, height=64.0))
-    assert set(np.unique(small["blur"])) == {0, 0.75, 1.25, 1.75}
+    assert set(np.unique(small["blur"])) == {0, 1.25, 1.75}  # .75 lies within a pixel
     assert set(np.unique(small["defocus"])) == {0, 0.125, 0.25, 0.375}
     unequal = plan(blur, facts(20_000, height=256.0), lengths=[0.0, 9.0], odds=[1.0, 3.0])
     assert (unequal["blur"] == 9).mean() == pytest.approx(0.75, abs=0.01)

@@ -48,6 +48,9 @@ def test_another_seed_draw_or_name_is_another_night() -> None:
     others = [planned(night, known, seed=6), planned(night, known.with_draws(known.draw + 1, known.step))]
     for other in others:
         assert np.mean(first["target"] == other["target"]) < 0.01
+        assert np.mean(first["shot"] == other["shot"]) < 0.01  # drawn for a camera's light
+    moved = planned(night, replace(known, source=("elsewhere",) * len(known)))
+    assert np.mean(first["shot"] == moved["shot"]) < 0.01
 
 
 def test_steps_of_a_ladder_share_all_that_is_drawn() -> None:

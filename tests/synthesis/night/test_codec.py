@@ -98,7 +98,7 @@ def test_qualities_and_phases_are_evenly_drawn() -> None:
 
 
 def test_a_camera_has_one_quality_and_every_picture_its_phase() -> None:
-    known = facts(600, camid=np.arange(600) % 6 + 1)
+    known = facts(600, camid=np.arange(600) % 6 + 1, timestamp=0.0)
     drawn = codec.plan(Columns("codec", Config(mode="shifted"), known, 0))
     assert all(len(set(drawn["quality"][camera::6].tolist())) == 1 for camera in range(6))
     assert all(len(set(drawn["phase_x"][camera::6].tolist())) == 8 for camera in range(6))

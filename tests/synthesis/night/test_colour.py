@@ -97,7 +97,7 @@ def test_lamps_count_by_the_light_they_give() -> None:
 
 
 def test_a_camera_keeps_its_colours_unless_it_is_told_not_to() -> None:
-    known = facts(60, camid=np.arange(60) % 3 + 1)
+    known = facts(60, camid=np.arange(60) % 3 + 1, timestamp=0.0)
     together, apart = plan(colour, known), plan(colour, known, consistent=False)
     for name in ("red", "blue", "saturation"):
         assert len(np.unique(together[name])) == 3

@@ -1,5 +1,6 @@
 """A night's settings: what is wrong with them is one line that names the key and what is allowed."""
 
+import json
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -113,3 +114,31 @@ def test_stages_may_be_chosen_though_the_night_sets_others() -> None:
     night = config.load("night600", ['stages=["gamma", "codec"]', "gamma.gain=[0.5, 0.6]"])
     assert tuple(night.modules) == tuple(night.settings) == ("gamma", "codec")
     assert set(night.record()) == {"version", *config.Shape.model_fields, "gamma", "codec"}
+
+
+@pytest.mark.parametrize(
+    ("stages", "said"),
+    [
+        (["tone"], "tone works on codes, and there are pictures at its place"),
+        (["exposure"], "exposure works on light, and there are pictures at its place"),
+        (["linearise", "exposure"], "ends with light; a night ends with pictures"),
+        (["linearise", "exposure", "tone", "codec"], "tone works on codes, and there are light at its place"),
+        (["linearise", "quantise", "exposure", "tone"], "exposure works on light, and there are codes at its place"),
+        (["codec", "smear"], "smear works on pictures, and there are files at its place"),
+        (["linearise", "noise", "exposure", "quantise", "tone"], "exposure comes before noise"),
+        (["linearise", "exposure", "lamps", "quantise", "tone"], "lamps comes before exposure"),
+    ],
+)
+def test_an_order_in_which_a_stage_finds_nothing_to_work_on_is_refused(stages: list[str], said: str) -> None:
+    with pytest.raises(UserError) as refused:
+        config.load("night600", [f"stages={json.dumps(stages)}"])
+    assert str(refused.value).endswith(f": {said}")
+    assert "\n" not in str(refused.value)
+
+
+def test_every_stage_says_what_it_takes() -> None:
+    kinds = {"pictures", "light", "codes", "files"}
+    for name in STAGES.names():
+        stage = STAGES.load(name)
+        assert {stage.TAKES, getattr(stage, "GIVES", stage.TAKES)} <= kinds
+        assert set(getattr(stage, "BEFORE", ())) <= set(STAGES.names())

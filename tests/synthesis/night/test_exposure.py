@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from benchmark import images
-from synthesis.night import curve
+from synthesis.night import chain, config, curve
 from synthesis.night.block import Block
-from synthesis.night.stages import exposure
+from synthesis.night.stages import exposure, quantise
 from tests.synthesis.night.facts import facts
 from tests.synthesis.night.planned import plan as planned
+from tests.synthesis.night.test_nights import day
 
 FLAT = {"level": 0, "anchor": 30.0, "target": 30.0, "stops": 0.0, "corrected": True, "noise_share": 0.5}
 
@@ -108,6 +109,49 @@ def test_a_gain_that_is_given_is_taken_and_nothing_is_solved() -> None:
 def test_a_ladder_is_exact_in_stops() -> None:
     block = apply(light(0.4, 3), rows(3, stops=[0.0, -1.0, -3.0], corrected=False))
     assert np.log2(block.solved["gain"] / block.solved["gain"][0]) == pytest.approx([0, -1, -3], abs=1e-5)
+
+
+def test_a_ladder_is_exact_in_stops_where_a_lamp_shines_into_the_lens() -> None:
+    night = config.load("exposures", ["glare.share=1", "glare.strength=[0.5, 0.6]"])
+    steps = len(night.record()["exposure"]["steps"])
+    known = facts(steps, width=64, height=128)
+    one = known.select(np.zeros(steps, np.int64)).with_draws(known.draw, np.arange(steps))
+    plan = chain.plan(night, 0, one, {})
+    assert (plan["glare"] > 0).all()
+    block = chain.develop(chain.ready(night, {}), [day(128, 64)] * steps, plan)
+    assert np.log2(block.solved["gain"] / block.solved["gain"][0]) == pytest.approx(plan["stops"], abs=1e-3)
+    assert np.ptp(block.solved["glare_left"]) < 1e-3
+    assert block.solved["glare_left"][0] < 1
+    assert block.solved["ev"] - block.solved["ev"][0] == pytest.approx(plan["stops"], abs=1e-3)
+
+
+def test_no_night_is_to_be_brighter_than_its_day() -> None:
+    lightness = np.linspace(0, 120, 400)
+    made = planned(exposure, facts(400, lightness=lightness))
+    assert (made["anchor"] <= lightness.astype(np.float32)).all()
+    free = planned(exposure, facts(400))
+    low = free["anchor"] <= lightness
+    assert (made["anchor"][low] == free["anchor"][low]).all()
+    assert (made["level"] == free["level"]).all()
+
+
+def test_a_gain_at_the_solvers_bounds_is_no_solution() -> None:
+    made = apply(np.stack([light(0.0)[0], light(0.2)[0], light(1e-9)[0]]), rows(3, anchor=30))
+    assert exposure.is_solved(made.solved["gain"], rows(3)).tolist() == [False, True, False]
+    darker = rows(3, anchor=30, stops=-4.0)
+    made = apply(np.stack([light(0.0)[0], light(0.2)[0], light(1e-9)[0]]), darker)
+    assert exposure.is_solved(made.solved["gain"], darker).tolist() == [False, True, False]
+
+
+def test_what_is_no_number_is_black_and_reads_nothing_beyond_a_table() -> None:
+    made = light(0.2)
+    made[0, :, 3] = np.nan
+    assert np.isfinite(apply(made, rows(1)).solved["gain"]).all()
+    for bits in (8, 12):
+        block = Block([np.zeros((24, 12, 3), np.uint8)], made.copy())
+        quantise.apply(block, {"bits": np.array([bits])})
+        assert block.codes is not None
+        assert not block.codes[0, :, 3].any()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (1, 400)])

@@ -78,7 +78,7 @@ def test_a_picture_does_not_depend_on_its_block() -> None:
 
 
 def test_odds_are_kept_and_a_camera_has_one_kind() -> None:
-    many = facts(3000, camid=np.arange(3000) % 600 + 1)
+    many = facts(3000, camid=np.arange(3000) % 600 + 1, timestamp=0.0)
     kinds = smear.plan(Columns("smear", Config(odds=(1, 2, 1)), many, 0))["smear"]
     assert all(len(set(kinds[camera::600].tolist())) == 1 for camera in range(600))
     each = smear.plan(Columns("smear", Config(odds=(1, 2, 1), consistent=False), many, 0))["smear"]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from benchmark import images
 from synthesis.night import chain, config, curve
 from synthesis.night.block import Block, Plan
-from synthesis.night.stages import quantise, tone
+from synthesis.night.stages import exposure, quantise, tone
 from tests.synthesis.night.facts import facts
 from tests.synthesis.night.test_nights import day
 
@@ -104,6 +104,20 @@ def test_bands_are_rows_of_the_picture_each_once_on_the_codec_s_borders(height: 
     assert rows.max() < height
     assert len(rows) == height or (rows[::8] % 8 == 0).all()
     assert len(rows) == height or len(rows) <= height / 2
+
+
+def test_ev_is_what_is_left_of_the_days_light_in_stops() -> None:
+    """Light that is a quarter of another's has two stops less, whether by gain or by digital gain."""
+    codes = np.full((3, 3, 8, 8), 1000, np.uint16)
+    plan = {"digital": np.array([1, 1, 0.25], np.float32), "strip": np.zeros(3, bool)}
+    block = Block([np.zeros((8, 8, 3), np.uint8)] * 3, codes=codes)
+    block.solved["gain"] = np.array([0.5, 0.125, 0.5], np.float32)
+    tone.apply(block, plan)
+    assert block.solved["ev"].tolist() == [-1, -3, -3]
+    black = Block([np.zeros((8, 8, 3), np.uint8)], codes=codes[:1])
+    black.solved["gain"] = np.array([np.exp(exposure.BRIGHTEST)], np.float32)
+    tone.apply(black, {name: values[:1] for name, values in plan.items()})
+    assert np.isnan(black.solved["ev"]).all()
 
 
 def test_the_quick_measure_is_lightness() -> None:

@@ -10,7 +10,7 @@ import pytest
 from benchmark import durable
 from benchmark.errors import UserError
 from benchmark.images import Picture
-from synthesis.night import chain, config, work
+from synthesis.night import chain, config
 from synthesis.night.block import Block
 from synthesis.night.stages import translate
 from synthesis.night.stages.translate import Config
@@ -116,6 +116,6 @@ def test_a_night_of_a_translator_alone(module: str, tmp_path: Path) -> None:
     known = facts(1, width=16, height=16)
     surveys = chain.survey(night, known)
     plan = chain.plan(night, 0, known, surveys)
-    block = chain.develop(work.stages(night, surveys), [np.full((16, 16, 3), 200, np.uint8)], plan)
+    block = chain.develop(chain.ready(night, surveys), [np.full((16, 16, 3), 200, np.uint8)], plan)
     assert block.pictures[0].max() == 100
     assert len(block.files) == 1
