@@ -20,7 +20,7 @@ IDENTITIES = 9999
 OWN_CAMERAS = 6
 OWN_IDENTITIES = 1501
 
-_NAME = re.compile(r"(-?[0-9]+)_c([0-9])s([0-9]+)_([0-9]+)_([0-9]+)(?:_d[0-9]+)?(?:_e[0-9]+)?\.jpg")
+_NAME = re.compile(r"(-?[0-9]+)_c([0-9])s([0-9]+)_([0-9]+)_([0-9]+)\.jpg")
 _ROLES = {folder: role for role, folder in FOLDERS.items()}
 
 

@@ -54,13 +54,6 @@ def test_a_name_that_ends_twice_is_one_picture(tmp_path: Path) -> None:
     assert ("bounding_box_test/0001_c2s3_000401_03.jpg.jpg", 1, 2, "c2s3", 401) in rows
 
 
-def test_names_of_several_nights_of_a_picture_are_read(tmp_path: Path) -> None:
-    names = ("0001_c2s3_000401_03_e0.jpg", "0001_c2s3_000401_03_e4.jpg", "0001_c2s3_000401_03_d1_e12.jpg")
-    found = read(lay_out(tmp_path, *TREE, *(f"query/{name}" for name in names)))
-    rows = [row for row in values(found, "path", "pid", "camid", "frame", "query") if "_e" in str(row[0])]
-    assert sorted(rows) == sorted((f"query/{name}", 1, 2, 401, True) for name in names)
-
-
 def test_the_large_gallery_is_added_where_it_is_asked_for(tmp_path: Path) -> None:
     root = lay_out(tmp_path, *TREE, "images/0000_c3s1_000001_00.jpg", "images/-1_c3s1_000002_00.jpg")
     assert read(root).notes == ("images/: 2 pictures left out: --set distractors=true adds them",)

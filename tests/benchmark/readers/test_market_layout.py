@@ -72,6 +72,13 @@ def test_our_own_export_is_read_back(tmp_path: Path) -> None:
     assert found.notes == ()
 
 
+def test_names_of_several_nights_of_a_picture_are_read(tmp_path: Path) -> None:
+    names = ("0001_c2s3_000401_03_e0.jpg", "0001_c2s3_000401_03_e4.jpg", "0001_c2s3_000401_03_d1_e12.jpg")
+    found = read(lay_out(tmp_path, *TREE, *(f"query/{name}" for name in names)))
+    rows = zip(*(found.table[name].to_pylist() for name in ("path", "pid", "camid", "query")), strict=True)
+    assert sorted(row for row in rows if "_e" in row[0]) == sorted((f"query/{name}", 1, 2, True) for name in names)
+
+
 def test_options_for_the_whole_set(tmp_path: Path) -> None:
     options = {"time": "night", "modality": "infrared", "object": "vehicle", "source": "mine", "id_space": "theirs"}
     for row in read(lay_out(tmp_path, *TREE), **options).table.to_pylist():
