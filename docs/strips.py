@@ -1,8 +1,13 @@
-"""Draw what each stage of the night chain does: a strip of pictures a stage, for docs/synthesis.md."""
+"""Draw what each stage of the night chain does: a strip of pictures a stage, for docs/synthesis.md.
 
+`python -c "from pathlib import Path; from docs import strips; strips.write(Path('docs/pictures/night'))"` draws them
+alone; docs/make.py draws them with all else.
+"""
+
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +16,19 @@ from PIL import Image
 from benchmark import images
 from benchmark.images import Picture
 from synthesis.night import chain, config
+from synthesis.night.block import Block
 from synthesis.night.columns import Facts
+from synthesis.night.curve import tone
+from synthesis.night.sheet import Cell, Row, page
+from synthesis.night.stages import linearise, quantise
 from synthesis.street import config as streets
 from synthesis.street import render, shots
 
 HEIGHT, COUNT, SEED = 176, 8, 0
-WALKS = (40, 77, 111, 170)  # of the demo's world: who is shown
-QUALITY = 82
+WALKS = (40, 77, 111, 170, 5, 22, 133, 152)  # of the demo's world: who is shown
+QUALITY = 66
+NIGHTS = ("night600", "street-lamps", "headlights", "glimmer", "gamma", "maet-like")
+READABLE = "exposure.shares=[0.0, 0.0, 1.0]"  # Low and Medium are there to be hardly seen
 
 # A night in which every stage does as little as it can.
 NEUTRAL = {
@@ -25,52 +36,102 @@ NEUTRAL = {
     **{"shading": 0.0, "shot": 1e-6, "read": 1e-9, "row": 0.0, "red": 1.0, "blue": 1.0, "saturation": 1.0},
     **{"smear": 0, "scale": 1.0, "stored_width": 0, "stored_height": 0, "quality": 95},
 }
-LAMP = {"lamp1_x": -2.0, "lamp1_y": -4.0, "lamp1_z": 2.0, "lamp1_kelvin": 2900.0, "lamp1_intensity": 1.0}
-LAMP |= {"lamp1_kind": 1, "lamp2_intensity": 0.0, "lamp3_intensity": 0.0, "ambient": 0.1, "normal_weight": 0.5}
-GLARE = {"glare": 0.3, "glare_x": 0.3, "glare_y": 0.15, "glare_blades": 3, "glare_angle": 20.0}
-GLARE |= {"glare_star": 0.8, "glare_width": 0.012, "glare_disc": 0.03}
+LAMP = {"lamp1_x": -2.0, "lamp1_y": -4.0, "lamp1_z": 2.0, "lamp1_kelvin": 3800.0, "lamp1_intensity": 1.0}
+LAMP |= {"lamp1_kind": 1, "lamp1_above": 1.0, "lamp2_intensity": 0.0, "lamp3_intensity": 0.0, "ambient": 0.1}
+LAMP |= {"normal_weight": 0.5, "ground": 0.8, "ground_top": 0.3}
+EVEN = {"lamp1_intensity": 0.0, "ambient": 1.0, "ambient_kelvin": 6500.0}
+GLARE = {"glare": 0.3, "glare_x": 0.15, "glare_y": 0.1, "glare_blades": 3, "glare_angle": 20.0, "glare_pair": 0.0}
+GLARE |= {"glare_star": 0.8, "glare_width": 0.012, "glare_disc": 0.025}
+CAR = {"lamp1_x": -5.0, "lamp1_y": 0.6, "lamp1_z": 5.0, "lamp1_kelvin": 5500.0, "lamp1_above": 0.3, "ground": 0.0}
 NOISE = {"shot": 6e-3, "read": 4e-5, "row": 0.15}
+SHOT = [8e-4, 1.3e-3, 2e-3, 3e-3, 5e-3, 8e-3, 1.3e-2, 2e-2]
 
-# What changes from the left to the right of each stage's strip; the person is the same all along.
-STRIPS: dict[str, dict[str, Sequence[float]]] = {
-    "shading": {"shading": np.linspace(0, 0.7, COUNT).tolist()},
-    "lamps": {
-        "lamp1_x": [-3, -2, -1, 0, 1, 2, 3, 3],
-        "lamp1_y": [-5, -4, -3, -2, -1, 0, 0, 0.5],
-        "lamp1_z": [1.5, 1.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.5],
-        "lamp1_kelvin": [1950, 2100, 2700, 3000, 3200, 4200, 5000, 6000],
-    },
-    "exposure": {"anchor": [8, 14, 20, 25, 37, 50, 70, 95]},
-    "glare": {"glare": [0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]},
-    "blur": {"blur": [0, 2, 3, 4, 5, 0, 0, 0], "defocus": [0, 0, 0, 0, 0, 0.6, 1.1, 1.5]},
-    "noise": {
-        "shot": np.geomspace(8e-4, 2e-2, COUNT).tolist(),
-        "read": (3.3 * np.geomspace(8e-4, 2e-2, COUNT) ** 2.18).tolist(),
-        "row": np.linspace(0, 0.3, COUNT).tolist(),
-    },
-    "colour": {
-        "red": [0.75, 0.9, 1, 1.15, 1, 1, 1, 1],
-        "blue": [1.2, 1.1, 1, 0.7, 1, 1, 1, 1],
-        "saturation": [1, 1, 1, 1, 0.9, 0.7, 0.5, 0.25],
-    },
-    "tone": {"digital": [0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 1.8]},
-    "smear": {"smear": [0, 1, 2, 0, 1, 2, 0, 1]},
-    "scale": {"scale": [1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3]},
-    "codec": {"quality": [95, 88, 75, 65, 55, 45, 35, 25]},
+
+Same = Mapping[str, float]
+
+
+class Sweep(NamedTuple):
+    """What changes from the left to the right of a row; the person is the same all along."""
+
+    label: str
+    captions: Sequence[str]
+    columns: Mapping[str, Any]
+
+
+def over(label: str, column: str, values: Sequence[float], unit: str = "", also: Same | None = None) -> Sweep:
+    """Sweep over one column; others are the same all along."""
+    return Sweep(label, [f"{value:g}{unit}" for value in values], {**(also or {}), column: values})
+
+
+def metres(label: str, axis: str, values: Sequence[float], **also: float) -> Sweep:
+    """Sweep over a lamp's place, of which two units are a metre; the ground is two below the middle."""
+    places = [2 - 2 * value if axis == "y" else 2 * value for value in values]
+    return Sweep(label, [f"{value:g} m" for value in values], {f"lamp1_{axis}": places} | also)
+
+
+def noisy(label: str, **also: float) -> Sweep:
+    """Sweep over a camera's noise: reading follows the photons', as it does from camera to camera."""
+    read = [3.3 * shot**2.18 for shot in SHOT]
+    return Sweep(label, [f"{shot:g}" for shot in SHOT], {"shot": SHOT, "read": read} | also)
+
+
+STRIPS: dict[str, list[Sweep]] = {
+    "shading": [over("power", "shading", [0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1], also=EVEN | {"shading_sigma": 0.06})],
+    "lamps": [
+        metres("aside", "x", [-4, -2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 4], lamp1_y=-5.0, lamp1_z=3.0, ambient=0.03),
+        metres("height", "y", [0.7, 1.2, 1.8, 2.4, 3, 4, 5.5, 8], lamp1_x=-1.0, lamp1_z=1.0, ambient=0.03),
+        over("colour", "lamp1_kelvin", [1900, 2200, 2700, 3200, 4000, 4800, 5600, 6500], " K"),
+    ],
+    "exposure": [
+        Sweep(
+            "lightness",
+            [str(value) for value in (16, 24, 32, 41, 51, 63, 77, 93)],
+            {name: [16, 24, 32, 41, 51, 63, 77, 93] for name in ("anchor", "target")} | NOISE | {"shot": 2e-3},
+        )
+    ],
+    "glare": [
+        over("strength", "glare", [0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6], also=GLARE),
+        over(
+            "distance of\nthe second",
+            "glare_pair",
+            [0, 0.08, 0.1, 0.12, 0.14, 0.16, 0.18, 0.2],
+            also=GLARE | CAR | {"glare_x": 0.06, "glare_y": 0.7},
+        ),
+    ],
+    "blur": [
+        over("motion", "blur", [0, 2, 3, 4, 5, 6, 8, 10], " px"),
+        over("defocus", "defocus", [0, 0.5, 0.75, 1, 1.25, 1.5, 2, 3], " px"),
+    ],
+    "noise": [
+        noisy("photons"),
+        over("rows", "row", [0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.2], also={"shot": 5e-3, "read": 4e-4}),
+    ],
+    "colour": [
+        over("red", "red", [0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4]),
+        over("blue", "blue", [0.5, 0.7, 0.85, 1, 1.2, 1.4, 1.7, 2]),
+        over("saturation", "saturation", [1, 0.9, 0.75, 0.6, 0.45, 0.3, 0.15, 0]),
+    ],
+    "tone": [
+        over("digital gain", "digital", [0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 1.8], also={"gain": 0.5, "glare_left": 1.0})
+    ],
+    "smear": [
+        noisy("none", smear=0),
+        noisy("colour", smear=1),
+        noisy("colour\nand luma", smear=2),
+    ],
+    "scale": [over("scale", "scale", [1, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2])],
+    "codec": [over("quality", "quality", [95, 88, 75, 60, 45, 35, 20, 10])],
 }
-ALSO: dict[str, dict[str, float]] = {
-    "exposure": NOISE,
-    "glare": GLARE,
-    "colour": NOISE,
-    "smear": NOISE | {"shot": 0.01},
-}
+# Who is shown, of the people in WALKS: with a wide shadow, before a plain wall, with a thing to carry.
+WHO = {"shading": 1, "lamps": 1, "exposure": 4, "glare": 6, "blur": 4, "noise": 5, "colour": 6, "tone": 7, "smear": 5}
+SMALL = ("noise", "smear", "codec")  # drawn from small pictures, each pixel enlarged: what they do is as small as one
 
 
 def strips() -> dict[str, Picture]:
     """Draw one strip a stage, and one of whole nights."""
     days = [day(walk) for walk in WALKS]
-    drawn = {stage: strip(days[place % len(days)], stage) for place, stage in enumerate(STRIPS)}
-    return drawn | {"nights": nights(days)}
+    made = {stage: strip(days[WHO.get(stage, 2)], stage) for stage in STRIPS}
+    return made | {"linearise": linearised(days[1]), "quantise": quantised(days[3]), "nights": nights(days)}
 
 
 def day(walk: int) -> Picture:
@@ -83,30 +144,73 @@ def day(walk: int) -> Picture:
 def strip(picture: Picture, stage: str) -> Picture:
     """Make a neutral night of one picture, and change one stage from the left to the right."""
     night = config.load("night600")
-    changes = NEUTRAL | LAMP | ALSO.get(stage, {}) | STRIPS[stage]
-    if "anchor" in STRIPS[stage]:
-        changes["target"] = STRIPS[stage]["anchor"]
-    plan = changed(planned(night, [picture] * COUNT), changes)
-    if "digital" in plan:
-        plan |= {"gain": np.full(COUNT, 0.5, np.float32), "glare_left": np.ones(COUNT, np.float32)}
-    return beside(developed(night, [picture] * COUNT, plan))
+    if stage in SMALL:
+        height, width, _ = picture.shape
+        picture = np.asarray(Image.fromarray(picture).resize((width // 2, height // 2), Image.Resampling.BOX))
+    rows = []
+    for sweep in STRIPS[stage]:
+        columns = {name: np.float32(1) for name in ("gain", "glare_left") if name in sweep.columns}
+        plan = changed(planned(night, [picture] * COUNT), NEUTRAL | LAMP | columns | dict(sweep.columns))
+        rows.append(row(developed(night, [picture] * COUNT, plan), sweep.captions, sweep.label))
+    return drawn(rows)
+
+
+def row(pictures: Sequence[Picture], captions: Sequence[str], label: str) -> Row:
+    """Put pictures beside each other, each above its caption."""
+    return Row([Cell([picture], said) for picture, said in zip(pictures, captions, strict=True)], label=label)
+
+
+def linearised(picture: Picture) -> Picture:
+    """Take the same share of codes and of light away: half the light is far more than half the code."""
+    shares = [2.0**-stop for stop in range(COUNT)]
+    captions = ["all"] + [f"1/{2**stop}" for stop in range(1, COUNT)]
+    light = linearise.TABLE[picture].astype(np.float64)
+    codes = [np.rint(picture * share).astype(np.uint8) for share in shares]
+    return drawn(
+        [
+            row(codes, captions, "of codes"),
+            row([np.rint(255 * tone(light * share)).astype(np.uint8) for share in shares], captions, "of light"),
+        ]
+    )
+
+
+def quantised(picture: Picture) -> Picture:
+    """Round light of which there is less and less, and brighten what is left as much."""
+    shares = [1, 4, 16, 64, 128, 256, 512, 1024]
+    light = np.ascontiguousarray(linearise.TABLE[picture].transpose(2, 0, 1))[None]
+    rows = []
+    for bits, label in ((8, "8 bits\nof the root"), (12, "12 bits\nof light")):
+        made = []
+        for share in shares:
+            block = Block([picture], light / np.float32(share))
+            quantise.apply(block, {"bits": np.array([bits], np.int8)})
+            assert block.codes is not None
+            codes = block.codes[0].transpose(1, 2, 0).astype(np.float64)
+            left = (codes / quantise.ROOT_TOP) ** 2 if bits == 8 else codes / quantise.LIGHT_TOP
+            made.append(np.rint(255 * tone(left * share)).astype(np.uint8))
+        rows.append(row(made, [f"1/{share}" if share > 1 else "all" for share in shares], label))
+    return drawn(rows)
 
 
 def nights(days: Sequence[Picture]) -> Picture:
     """Draw days above what some named nights make of them."""
-    rows = [beside(list(days) * 2)]
-    for name in ("night600", "street-lamps", "headlights", "glimmer", "gamma", "maet-like"):
-        night = config.load(name)
-        shown = list(days) * 2
-        rows.append(beside(developed(night, shown, planned(night, shown))))
-    return np.vstack(rows)
+    rows = [row(days, [""] * len(days), "day")]
+    for name in NIGHTS:
+        weak = "exposure" not in config.load(name).modules
+        night = config.load(name, [] if weak else [READABLE])
+        rows.append(row(developed(night, days, planned(night, days)), [""] * len(days), name))
+    return drawn(rows)
 
 
 def planned(night: config.Night, pictures: Sequence[Picture]) -> dict[str, NDArray[Any]]:
     """Plan a night of some pictures, each before a camera of its own."""
     count = len(pictures)
     numbers = dict.fromkeys(("x", "y", "w", "h", "timestamp", "lightness"), np.full(count, np.nan))
-    numbers |= {"camid": np.arange(count) + 1.0, "width": np.zeros(count), "height": np.zeros(count)}
+    numbers |= {"camid": np.arange(count) + 1.0}
+    numbers |= {
+        name: np.array([picture.shape[axis] for picture in pictures], np.float64)
+        for axis, name in enumerate(("height", "width"))
+    }
     names, zeros = tuple(f"docs/{place}" for place in range(count)), np.zeros(count, np.int64)
     return chain.plan(night, SEED, Facts(names, ("docs",) * count, numbers, zeros, zeros), {})
 
@@ -129,16 +233,11 @@ def developed(night: config.Night, pictures: Sequence[Picture], plan: dict[str, 
     return made
 
 
-def beside(pictures: Sequence[Picture]) -> Picture:
-    """Put pictures of one height beside each other, as wide as half of it."""
-    width = HEIGHT // 2
-    cells = []
-    for picture in pictures:
-        cell = np.zeros((HEIGHT, width, 3), np.uint8)
-        shown = np.asarray(Image.fromarray(picture).resize((width - 2, HEIGHT - 2)))
-        cell[1:-1, 1:-1] = shown
-        cells.append(cell)
-    return np.hstack(cells)
+def drawn(rows: Sequence[Row]) -> Picture:
+    """Turn rows into a picture."""
+    buffer = io.BytesIO()
+    page(rows).savefig(buffer, format="png")
+    return np.asarray(Image.open(buffer).convert("RGB"))
 
 
 def write(folder: Path) -> None:

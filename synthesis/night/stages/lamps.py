@@ -7,11 +7,11 @@ front of it, all in those units. The person is a cylinder, the ground starts at 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from scipy.special import ndtri
 
 from benchmark.compiled import compiled
@@ -19,7 +19,7 @@ from benchmark.config import Strict
 from synthesis.night import kelvin
 from synthesis.night.block import Block, Plan
 from synthesis.night.columns import Columns, Facts, Floats
-from synthesis.night.ranges import Amount, Positive, Share, Shares, refusal
+from synthesis.night.ranges import Amount, Positive, Share, Shares, in_order, refusal
 
 UNITS = 4.0  # from the top of a picture to its foot
 FOOT = UNITS / 2
@@ -41,11 +41,14 @@ def _with_tuples(value: Any) -> Any:  # noqa: ANN401
     return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
 
 
+TAKES = "light"
+BEFORE = ("exposure",)
 COLUMNS = {
     "ambient": "light from everywhere, beside the lamps' mean of 1",
     "ambient_kelvin": "its colour temperature",
     "normal_weight": "part of the person that is lit as a cylinder",
     "ground": "part of the picture's foot that is lit as ground",
+    "ground_top": "where the ground begins, in quarter heights below the picture's middle",
 } | {
     f"lamp{number}_{name}": f"lamp {number}: {meaning}"
     for number in (1, 2, 3)
@@ -55,10 +58,15 @@ COLUMNS = {
         "z": "place in front of it, in the same units",
         "kelvin": "colour temperature",
         "intensity": "strength; 0: not there",
+        "above": "part of its light that goes above its own height",
         "kind": "0 sodium, 1 warm LED, 2 cool LED or mercury",
         "sort": "0 street lamp, 1 window, 2 headlight, 3 distant lamp",
     }.items()
 }
+
+
+_Top = Annotated[float, Field(ge=-2, lt=2)]
+Tops = Annotated[tuple[_Top, _Top], AfterValidator(in_order)]
 
 
 class Kind(Strict):
@@ -76,10 +84,12 @@ class Kind(Strict):
     """Median intensity, beside a street lamp's 1."""
     colours: tuple[float, float, float]
     """Odds of sodium, of warm LED, and of cool LED or mercury."""
+    above: Shares = (1.0, 1.0)
+    """Part of the light that goes above the lamp's own height; dipped headlights keep it low."""
     spacing: float = Field(0.0, ge=0)
     """Metres to the next such lamp, ahead and aside, of which the nearest lights a person; 0: there is no next."""
     moves: bool = False
-    """It is somewhere else in every picture, even where a camera's lamps are the same."""
+    """It is somewhere else in every picture, wherever the person stands and whatever lamps the camera has."""
 
     @model_validator(mode="after")
     def _has_a_colour(self) -> Self:
@@ -100,15 +110,28 @@ class Config(Strict):
     third: Share = 0.30
     """How often there is a third lamp."""
     street: Kind = Kind(
-        odds=0.55, height=(4.5, 8.0), aside=(0.0, 8.0), ahead=(0.5, 8.0), power=1.0, colours=(1.0, 1.0, 1.0)
+        odds=0.55,
+        height=(4.5, 8.0),
+        aside=(0.0, 8.0),
+        ahead=(0.5, 8.0),
+        power=1.0,
+        colours=(1.0, 1.0, 1.0),
+        spacing=15.0,
     )
-    """Street lamps."""
+    """Street lamps, in rows."""
     window: Kind = Kind(
         odds=0.25, height=(1.5, 3.5), aside=(2.0, 6.0), ahead=(0.5, 4.0), power=0.15, colours=(0.0, 1.0, 1.0)
     )
     """Shop windows and lit signs, at the side."""
     headlight: Kind = Kind(
-        odds=0.2, height=(0.6, 0.8), aside=(0.0, 5.0), ahead=(4.0, 25.0), power=2.0, colours=(0.0, 1.0, 2.0), moves=True
+        odds=0.2,
+        height=(0.6, 0.8),
+        aside=(0.0, 5.0),
+        ahead=(4.0, 25.0),
+        power=2.0,
+        colours=(0.0, 1.0, 4.0),
+        above=(0.1, 0.5),
+        moves=True,
     )
     """Cars that come towards the people."""
     distant: Kind = Kind(
@@ -131,7 +154,9 @@ class Config(Strict):
     """How much the person is a cylinder; the rest of him, and the background, is a flat wall."""
     ground: Shares = (0.2, 1.0)
     """How much of the picture's foot shows ground, which faces up: the pool of light under a lamp."""
-    near: float = Field(0.5, gt=0)
+    ground_top: Tops = (-0.5, 1.2)
+    """Where it begins, in quarter heights below the middle: cameras that look down see it behind people's legs."""
+    near: float = Field(0.3, gt=0)
     """Metres in front of a person that no lamp comes nearer than."""
     tall: float = Field(2.0, gt=0)
     """Metres that a picture shows from its top to its foot."""
@@ -189,6 +214,7 @@ def plan(columns: Columns) -> Mapping[str, NDArray[Any]]:
         "ambient_kelvin": columns.between("ambient_kelvin", *config.ambient_kelvin, scope),
         "normal_weight": columns.between("normals", *config.normals),
         "ground": columns.between("ground", *config.ground),
+        "ground_top": columns.between("ground_top", *config.ground_top),
     }
     for lamp, share in zip(LAMPS, (1.0, config.second, config.third), strict=True):
         on = columns.chance(f"lamp{lamp}", share, scope)
@@ -264,6 +290,7 @@ class _Lamp:
             "z": unit * np.maximum(self._nearest(ahead + np.where(self.moves, 0, away)), config.near),
             "kelvin": self.between("kelvin", [getattr(config, name) for name in FAMILIES], family),
             "intensity": np.where(on, power, 0),
+            "above": self.between("above", [kind.above for kind in self.kinds], self.sort),
             "kind": family.astype(np.int8),
             "sort": self.sort.astype(np.int8),
         }
@@ -284,18 +311,20 @@ def illumination(plan: Plan, rows: int = TALL, columns: int = WIDE) -> NDArray[n
     """Give pictures x 3 x rows x columns of light, of which the mean luma of every picture is 1."""
     values = np.array([plan[name] for name in _VALUES], np.float32)
     none = np.zeros(values.shape[1], np.float32)
+    above = np.array([plan.get(f"lamp{lamp}_above", none + _ONE) for lamp in LAMPS], np.float32)
     ground, sky = plan.get("ground", none), plan.get("ambient_kelvin", none + _SKY)
+    begins = plan.get("ground_top", none)
     light = np.empty((values.shape[1], 3, rows, columns), np.float32)
-    _illuminate(values, ground, sky, kelvin.TABLE, light)
+    _illuminate(values, above, ground, begins, sky, kelvin.TABLE, light)
     return light
 
 
 _WHERE = ("x", "y", "z", "intensity", "kelvin")
 _VALUES = (*(f"lamp{lamp}_{what}" for lamp in LAMPS for what in _WHERE), "ambient", "normal_weight")
 _SKY = np.float32(5400)  # kelvin: a tint of (1, .85, .7)
+_EDGE = np.float32(0.5)  # quarter heights over which a beam ends
 _ZERO, _HALF, _ONE, _TWO, _FOUR = (np.float32(value) for value in (0, 0.5, 1, 2, 4))
 _ROUND, _STEEPEST = np.float32(1.4), np.float32(0.95)  # the cylinder: n_x = clip(1.4 X, +-.95)
-_KNEES, _SHIN = np.float32(0.8), np.float32(1 / 1.2)  # below, more and more of the picture shows ground
 _RED, _GREEN, _BLUE = np.float32(0.299), np.float32(0.587), np.float32(0.114)
 _LOWEST, _STEP, _LAST = np.float32(kelvin.LOWEST), np.float32(kelvin.STEP), len(kelvin.TABLE) - 1
 
@@ -306,7 +335,7 @@ def _entry(temperature):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
 
 
 @compiled
-def _illuminate(values, ground, sky, table, light):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _illuminate(values, above, ground, begins, sky, table, light):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Add up the lamps, then the ambient light beside their mean, and divide by the mean of all."""
     count, _, rows, columns = light.shape
     field = np.empty((rows, columns), np.float32)
@@ -314,7 +343,7 @@ def _illuminate(values, ground, sky, table, light):  # type: ignore[no-untyped-d
         light[i] = _ZERO
         for k in range(0, 15, 5):
             if values[k + 3, i] > _ZERO:
-                _lamp_field(values[k : k + 4, i], values[16, i], ground[i], field)
+                _lamp_field(values[k : k + 4, i], above[k // 5, i], values[16, i], ground[i], begins[i], field)
                 colour = table[_entry(values[k + 4, i])]
                 for channel in range(3):
                     light[i, channel] += colour[channel] * field
@@ -328,11 +357,12 @@ def _illuminate(values, ground, sky, table, light):  # type: ignore[no-untyped-d
 
 
 @compiled
-def _lamp_field(lamp, cylinder, ground, field):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _lamp_field(lamp, above, cylinder, ground, begins, field):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Light a flat wall, a cylinder before it, and the ground below, all by intensity x cosine / r^2."""
     rows, columns = field.shape
     across, facing, pool = np.empty(columns, np.float32), np.empty(columns, np.float32), np.empty(columns, np.float32)
     front, up = lamp[2], max(_TWO - lamp[1], _ZERO)
+    ramp = _ONE / (_TWO - begins)  # further down more and more of the picture shows ground
     for c in range(columns):
         place = _TWO * (np.float32(c) + _HALF) / np.float32(columns) - _ONE
         away = lamp[0] - place
@@ -345,10 +375,11 @@ def _lamp_field(lamp, cylinder, ground, field):  # type: ignore[no-untyped-def] 
     for r in range(rows):
         place = _FOUR * (np.float32(r) + _HALF) / np.float32(rows) - _TWO
         down = (lamp[1] - place) * (lamp[1] - place)
-        floor = ground * max((place - _KNEES) * _SHIN, _ZERO)
+        beam = above + (_ONE - above) * min(max((place - lamp[1]) / _EDGE + _HALF, _ZERO), _ONE)
+        floor = ground * max((place - begins) * ramp, _ZERO)
         for c in range(columns):
             squared = across[c] + down
-            field[r, c] = (_ONE - floor) * facing[c] / (squared * np.sqrt(squared)) + floor * pool[c]
+            field[r, c] = (_ONE - floor) * beam * facing[c] / (squared * np.sqrt(squared)) + floor * pool[c]
 
 
 @compiled

@@ -34,6 +34,10 @@ def one(**columns: float) -> Planned:
     return made | {"glare_blades": np.array([columns.get("glare_blades", 3)], np.int8)}
 
 
+def moved(plan: Planned, by: NDArray[Any]) -> Planned:
+    return {name: values for name, values in plan.items() if name != "glare_pair"} | {"glare_x": plan["glare_x"] + by}
+
+
 def added(plan: Planned, height: int = 64, width: int = 32, row: int = 0) -> NDArray[np.float32]:
     """Give what glare adds to a black picture."""
     block = Block([np.zeros((height, width, 3), np.uint8)], np.zeros((1, 3, height, width), np.float32))
@@ -59,7 +63,8 @@ def twin(plan: Planned, row: int, height: int, width: int) -> NDArray[np.float64
                 across = (dx * math.sin(angle) - dy * math.cos(angle)) / value["glare_width"]
                 star += 1 / (1 + across * across)
             halo = 0.05 / (squared + 0.02) * (1 + value["glare_star"] * star)
-            disc = min(max(0.5 + 2 * (1 - squared / value["glare_disc"] ** 2), 0), 1)
+            size = value["glare_disc"] ** 2 + (0.5 / width) ** 2
+            disc = 2 * value["glare_disc"] ** 2 / size / (1 + (squared / size) ** 2)
             glow[y, x] = value["glare"] * (halo + 0.02) + disc
     return np.asarray(colour[:, None, None] * glow if value["glare"] else np.zeros((3, height, width)))
 
@@ -72,6 +77,17 @@ def test_every_pixel_is_what_the_formula_says(height: int, width: int) -> None:
         np.testing.assert_allclose(
             added(plan, height, width, row), twin(plan, row, height, width), rtol=3e-4, atol=1e-6
         )
+
+
+def test_a_second_lamp_adds_what_it_would_alone() -> None:
+    plan = planned(12, Config(share=1.0, pair=0.7), lamp1_sort=np.full(12, 2))
+    assert 0 < (plan["glare_pair"] > 0).sum() < 12
+    nowhere = np.zeros(12, np.float32)
+    for row in range(12):
+        both = added(moved(plan, nowhere), row=row)
+        if plan["glare_pair"][row]:
+            both = both + added(moved(plan, plan["glare_pair"]), row=row)
+        np.testing.assert_allclose(added(plan, row=row), both, rtol=1e-5, atol=1e-6)
 
 
 @given(x=st.floats(0.05, 0.95), y=st.floats(0.05, 0.95))
@@ -89,10 +105,21 @@ def test_far_away_the_veil_is_left() -> None:
     np.testing.assert_allclose(far, 0.5 * (0.05 / (4.0**2 + 0.02) + 0.02), rtol=1e-5)
 
 
-def test_the_lamp_itself_is_at_full_scale_whatever_the_strength() -> None:
-    weak = added(one(glare=0.01, glare_disc=0.1))
-    assert weak[:, 31, 15].min() >= 1
+def test_the_lamp_itself_is_at_full_scale_up_to_its_radius_whatever_the_strength() -> None:
+    weak = added(one(glare=0.001, glare_disc=0.1), 200, 200)
+    assert weak[:, 99, 99 + 19].min() >= 1 > weak[:, 99, 99 + 22].max()
     assert weak[:, 0, 0].max() < 0.01
+
+
+@pytest.mark.parametrize("width", [12, 24, 48, 96])
+@pytest.mark.parametrize("shift", [0.0, 0.25, 0.5])
+def test_a_small_lamp_keeps_its_light_and_has_no_hard_edge(width: int, shift: float) -> None:
+    """The sum over all pixels is 2 pi r^2 times the integral of t / (1 + t^4), a quarter of pi."""
+    disc = 0.02
+    light = added(one(glare=1e-9, glare_disc=disc, glare_x=0.5 + shift / width), width, width)[0]
+    assert light.sum() / width**2 == pytest.approx(np.pi**2 * disc**2, rel=0.2)
+    row = light[width // 2]
+    assert row[int(row.argmax()) + 1] > 0.05 * row.max()
 
 
 def test_a_star_has_two_rays_a_blade() -> None:
@@ -130,8 +157,30 @@ def test_draws_follow_the_settings() -> None:
     on = plan["glare"] > 0
     assert on.mean() == pytest.approx(0.15, abs=0.008)
     assert 0.1 <= plan["glare"][on].min() < 0.11 < 0.59 < plan["glare"][on].max() <= 0.6
-    assert plan["glare_y"].max() < 0.8
+    assert 0 <= plan["glare_y"].min() < 0.01 < 0.19 < plan["glare_y"].max() <= 0.2
+    between = (plan["glare_x"] > 0.3) & (plan["glare_x"] < 0.7)
+    assert between.mean() == pytest.approx(0.1 * 0.4, abs=0.01)  # a tenth is anywhere
+    assert not plan["glare_pair"].any()
     np.testing.assert_allclose(np.bincount(plan["glare_blades"])[2:] / 20_000, 1 / 3, atol=0.015)
+
+
+def test_headlights_are_low_beside_the_person_and_mostly_two() -> None:
+    plan = planned(20_000, Config(), lamp1_sort=np.full(20_000, 2))
+    right = plan["glare_x"] + plan["glare_pair"]
+    assert ((right <= 0.3 + 1e-6) | (plan["glare_x"] >= 0.7 - 1e-6)).all()
+    assert (plan["glare_x"].min() >= 0, right.max() <= 1 + 1e-6) == (True, True)
+    assert 0.5 <= plan["glare_y"].min() < plan["glare_y"].max() <= 0.95
+    pairs = plan["glare_pair"][plan["glare_pair"] > 0]
+    assert len(pairs) / 20_000 == pytest.approx(0.75, abs=0.01)
+    assert 0.08 <= pairs.min() < pairs.max() <= 0.22 + 1e-6
+
+
+@given(side=st.sampled_from([-1.0, 1.0]), sort=st.integers(0, 3))
+@settings(deadline=None, max_examples=8)
+def test_the_lamp_is_on_the_side_its_light_comes_from(side: float, sort: int) -> None:
+    plan = planned(200, Config(beside=1.0), lamp1_x=np.full(200, side * 3), lamp1_sort=np.full(200, sort))
+    middle = plan["glare_x"] + plan["glare_pair"] / 2
+    assert (np.sign(middle - 0.5) == side).all()
 
 
 def test_a_darker_exposure_takes_in_less_stray_light() -> None:

@@ -33,28 +33,30 @@ def planned(facts: Facts, config: Config, seed: int = 0, survey: bool = True) ->
 
 def one(**columns: float) -> Planned:
     """Plan one picture before a white lamp straight ahead, all else off; a test says what is otherwise."""
-    lamp = {"x": 0.0, "y": 0.0, "z": 3.0, "kelvin": 6500.0, "intensity": 0.0}
+    lamp = {"x": 0.0, "y": 0.0, "z": 3.0, "kelvin": 6500.0, "intensity": 0.0, "above": 1.0}
     off = {f"lamp{k}_{what}": value for k in (1, 2, 3) for what, value in lamp.items()}
-    base = off | {"lamp1_intensity": 1.0, "ambient": 0.0, "ambient_kelvin": 6500.0, "normal_weight": 0.0, "ground": 0.0}
-    return {name: np.array([value], np.float32) for name, value in (base | columns).items()}
+    off |= {"ambient": 0.0, "ambient_kelvin": 6500.0, "normal_weight": 0.0, "ground": 0.0, "ground_top": 0.8}
+    return {name: np.array([value], np.float32) for name, value in (off | {"lamp1_intensity": 1.0} | columns).items()}
 
 
 def twin(plan: Mapping[str, NDArray[Any]], row: int, rows: int, columns: int) -> NDArray[np.float64]:
     """Work out one picture's light cell by cell, in Python's own numbers, as the chain's formula is written."""
     value = {name: float(values[row]) for name, values in plan.items()}
-    w, ground = value["normal_weight"], value["ground"]
+    w, ground, top = value["normal_weight"], value["ground"], value["ground_top"]
     light = np.zeros((3, rows, columns))
     for r in range(rows):
         for c in range(columns):
             X, Y = 2 * (c + 0.5) / columns - 1, 4 * (r + 0.5) / rows - 2  # noqa: N806
             nx = min(max(1.4 * X, -0.95), 0.95)
-            floor = ground * min(max((Y - 0.8) / 1.2, 0), 1)
+            floor = ground * min(max((Y - top) / (2 - top), 0), 1)
             for k in (1, 2, 3):
                 dx, dy = value[f"lamp{k}_x"] - X, value[f"lamp{k}_y"] - Y
                 z, up = value[f"lamp{k}_z"], max(2 - value[f"lamp{k}_y"], 0)
                 far = math.sqrt(dx * dx + dy * dy + z * z)
                 towards = max((dx * nx + z * math.sqrt(1 - nx * nx)) / far, 0)
-                upright = ((1 - w) * z / far + w * towards) / far**2
+                beam = value[f"lamp{k}_above"]
+                beam += (1 - beam) * min(max(0.5 - dy / 0.5, 0), 1)
+                upright = beam * ((1 - w) * z / far + w * towards) / far**2
                 below = math.sqrt(dx * dx + up * up + z * z)
                 both = (1 - floor) * upright + floor * up / below**3
                 light[:, r, c] += value[f"lamp{k}_intensity"] * both * kelvin.formula(_tens(value[f"lamp{k}_kelvin"]))
@@ -142,6 +144,30 @@ def test_ground_under_a_high_lamp_is_a_pool_of_light() -> None:
     assert foot(0.8) / foot(0.0) == pytest.approx(1 - shown + shown * 3, rel=0.02)
 
 
+@settings(deadline=None, max_examples=20)
+@given(top=st.floats(-2, 1.9), ground=st.floats(0.1, 1))
+def test_ground_is_lit_from_where_it_begins_and_more_of_it_further_down(top: float, ground: float) -> None:
+    """Straight below a lamp ground has more light than a wall, so what it adds grows from there to the foot."""
+    wall, both = (
+        lamps.illumination(one(lamp1_y=-9.0, lamp1_z=1.0, ground=part, ground_top=top), rows=80, columns=1)[0, 0, :, 0]
+        for part in (0.0, ground)
+    )
+    added = both / both[0] - wall / wall[0]
+    rows = 4 * (np.arange(80) + 0.5) / 80 - 2
+    np.testing.assert_allclose(added[rows <= min(top, rows[1])], added[0], atol=1e-5)
+    assert (np.diff(added[rows > max(top, rows[0])]) > 0).all()
+
+
+def test_above_its_height_a_dipped_headlight_gives_that_part_of_its_light() -> None:
+    """Below the beam's edge, and half of 50 cm above it, all is as before and all is that part."""
+    where = {"lamp1_x": 2.0, "lamp1_y": 0.6, "lamp1_z": 4.0}
+    round_about, dipped = (lamps.illumination(one(**where, lamp1_above=part), rows=80)[0, 0] for part in (1.0, 0.125))
+    ratio, rows = dipped / round_about, 4 * (np.arange(80) + 0.5) / 80 - 2
+    lit = ratio[rows > 0.6 + 0.25]
+    np.testing.assert_allclose(lit, lit[0, 0], rtol=1e-4)
+    np.testing.assert_allclose(ratio[rows < 0.6 - 0.25], lit[0, 0] / 8, rtol=1e-4)
+
+
 def test_no_lamp_at_all_leaves_the_even_light_of_the_sky() -> None:
     light = lamps.illumination(one(lamp1_intensity=0.0, ambient=0.3, ambient_kelvin=5400.0))[0]
     sky = kelvin.formula(5400)
@@ -174,7 +200,9 @@ def test_a_camera_keeps_its_lamps_and_people_stand_elsewhere_before_them() -> No
     """Undo the place that a box tells: what is left of a street lamp is one number a camera."""
     made = camera_facts()
     only = {"window": {"odds": 0.0}, "headlight": {"odds": 0.0}}
-    plan = planned(made, config.check(Config, only | {"near": 0.001, "street": {"ahead": [200.0, 300.0]}}, "x"))
+    plan = planned(
+        made, config.check(Config, only | {"near": 0.001, "street": {"ahead": [200.0, 300.0], "spacing": 0.0}}, "x")
+    )
     numbers, unit = made.numbers, 4 / 2
     for camera in (1, 2, 3, 4):
         of = numbers["camid"] == camera
@@ -189,6 +217,35 @@ def test_a_camera_keeps_its_lamps_and_people_stand_elsewhere_before_them() -> No
             assert np.ptp(hung["x"]) > 5
             assert np.ptp(hung["z"]) > 5
     assert len(np.unique(plan["lamp1_kelvin"])) == 4
+
+
+def test_of_lamps_in_a_row_everybody_sees_the_nearest() -> None:
+    """Half a spacing is the farthest; what a person's own place is away from is a lamp of one and the same row."""
+    made, spacing, unit = camera_facts(), 9.0, 4 / 2
+    only = {"window": {"odds": 0.0}, "headlight": {"odds": 0.0}, "near": 0.001}
+    alone, row = (
+        planned(made, config.check(Config, only | {"street": {"spacing": metres}}, "x")) for metres in (0.0, spacing)
+    )
+    for lamp in (1, 2, 3):
+        x, z = row[f"lamp{lamp}_x"], row[f"lamp{lamp}_z"]
+        assert np.abs(x).max() <= unit * spacing / 2 + 1e-4
+        assert z.max() <= unit * spacing / 2 + 1e-4
+        before = z > 0.01  # a nearest lamp behind the person counts as one above
+        assert 0.3 < before.mean() < 0.7
+        for one_row, one_lamp, of in (
+            (x, alone[f"lamp{lamp}_x"], before | True),
+            (z, alone[f"lamp{lamp}_z"], before & (alone[f"lamp{lamp}_z"] > 0.01)),
+        ):
+            turns = (one_row - one_lamp)[of] / (unit * spacing)
+            np.testing.assert_allclose(turns, np.rint(turns), atol=1e-4)
+
+
+def test_a_car_is_where_it_is_whoever_stands_before_it() -> None:
+    cars = {name: {"odds": float(name == "headlight")} for name in lamps.KINDS}
+    plan = planned(camera_facts(), config.check(Config, cars, "x"))
+    kind = Config().headlight
+    assert np.abs(plan["lamp1_x"]).max() <= 2 * kind.aside[1]
+    assert 2 * kind.ahead[0] <= plan["lamp1_z"].min() < plan["lamp1_z"].max() <= 2 * kind.ahead[1]
 
 
 def test_a_car_passes_once_and_a_street_lamp_stays() -> None:
@@ -208,7 +265,8 @@ def test_lamps_of_pictures_of_their_own_are_all_different() -> None:
 def test_without_boxes_people_walk_about() -> None:
     made = facts(300, camid=3, timestamp=0.0)
     assert lamps.survey(Config(), made) == {}
-    walk = config.check(Config, {"walk": [1.5, 0.0], "headlight": {"odds": 0.0}}, "x")
+    still = {"headlight": {"odds": 0.0}, "street": {"spacing": 0.0}}
+    walk = config.check(Config, still | {"walk": [1.5, 0.0]}, "x")
     x = planned(made, walk)["lamp1_x"]
     assert 5.5 < np.ptp(x) <= 6  # 3 metres, of which 2 units are one
     assert np.ptp(planned(made, walk)["lamp1_z"]) == 0
@@ -247,7 +305,9 @@ def test_draws_follow_the_settings() -> None:
         of = plan["lamp1_kelvin"][family == number]
         assert low <= of.min() < of.max() <= high
     assert not (family[sort == 1] == 0).any()  # no shop is lit by sodium
-    assert ((family == 2) & (sort == 2)).sum() / (sort == 2).sum() == pytest.approx(2 / 3, abs=0.02)
+    assert ((family == 2) & (sort == 2)).sum() / (sort == 2).sum() == pytest.approx(4 / 5, abs=0.02)
+    assert (plan["lamp1_above"][sort != 2] == 1).all()
+    assert 0.1 <= plan["lamp1_above"][sort == 2].min() < plan["lamp1_above"][sort == 2].max() <= 0.5
     metres = (2 - plan["lamp1_y"]) / 2
     assert 4.5 <= metres[sort == 0].min() < metres[sort == 0].max() <= 8
     assert 0.6 <= metres[sort == 2].min() < metres[sort == 2].max() <= 0.8 + 1e-6
@@ -272,6 +332,9 @@ def test_a_lamp_before_the_picture_is_in_frame() -> None:
         ({name: {"odds": 0.0} for name in lamps.KINDS}, "odds of kinds are 0, 0, 0, 0"),
         ({"ambient": [0.0, 0.1]}, "ambient"),
         ({"street": 3}, "street = 3"),
+        ({"street": {"spacing": -1.0}}, "street.spacing = -1.0"),
+        ({"headlight": {"above": [0.5, 0.1]}}, "from 0.5 to 0.1"),
+        ({"ground_top": [0.0, 2.0]}, "ground_top"),
     ],
 )
 def test_bad_settings_are_one_line(table: dict[str, object], complaint: str) -> None:

@@ -118,6 +118,23 @@ def test_glimmer_is_darker_than_street_lamps_and_headlights_come_from_below() ->
     assert (plans["headlights"]["glare"] > 0).mean() > (plans["glimmer"]["glare"] > 0).mean()
 
 
+def test_street_lamps_make_pools_and_headlights_cool_light_on_legs() -> None:
+    """Of grey walls: how much brighter the lowest quarter is than the highest, and red than blue, in stops of codes."""
+    pictures, foot, red = [np.full((128, 64, 3), 150, np.uint8)] * 160, {}, {}
+    for name in ("glimmer", "night600", "street-lamps", "headlights"):
+        settings = ["noise.shot=[1e-6, 1e-6]", "glare.share=0.0", "exposure.shares=[0.0, 0.0, 1.0]"]
+        files, _ = nights(config.load(name, settings), pictures)
+        made = np.array([images.decode(file) for file in files], np.float64)
+        low, high = made[:, 96:].mean(axis=(1, 2, 3)), made[:, :32].mean(axis=(1, 2, 3))
+        foot[name] = np.log2(low / high)
+        red[name] = np.median(np.log2(made[..., 0].mean(axis=(1, 2)) / made[..., 2].mean(axis=(1, 2))))
+    uneven = {name: np.quantile(np.abs(values), [0.5, 0.9]) for name, values in foot.items()}
+    assert (uneven["street-lamps"] > 1.3 * uneven["night600"]).all()
+    assert uneven["night600"][1] > 1.5 * uneven["glimmer"][1]
+    assert (foot["headlights"] > 0.5).mean() > 0.7
+    assert red["headlights"] < min(red["night600"], red["street-lamps"]) - 0.2
+
+
 def test_the_steps_of_a_ladder_differ_in_their_light_only() -> None:
     night = config.load("exposures")
     one = facts(2, camid=1, width=64, height=128)
