@@ -1,7 +1,8 @@
 """The light of up to three lamps and of the sky over the town, as it falls on what a picture shows.
 
-A picture is a plane of 2 units across and 4 down, its middle at (0, 0); a lamp is at x to the right, y down and z in
-front of it, all in those units. The person is a cylinder, the ground starts at the picture's foot.
+A picture is a plane of 4 units from its top to its foot and as many across as its shape says, its middle at (0, 0); a
+lamp is at x to the right, y down and z in front of it, all in those units. The person is a cylinder as wide as the
+picture; further down more and more of it shows ground.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from benchmark.compiled import compiled
 from benchmark.config import Strict
 from synthesis.night import kelvin
 from synthesis.night.block import Block, Plan
-from synthesis.night.columns import Columns, Facts, Floats
+from synthesis.night.columns import Columns, Floats
 from synthesis.night.ranges import Amount, Positive, Share, Shares, in_order, refusal
 
 UNITS = 4.0  # from the top of a picture to its foot
@@ -47,14 +48,15 @@ COLUMNS = {
     "ambient": "light from everywhere, beside the lamps' mean of 1",
     "ambient_kelvin": "its colour temperature",
     "normal_weight": "part of the person that is lit as a cylinder",
+    "half_width": "half the picture's width, in quarter heights",
     "ground": "part of the picture's foot that is lit as ground",
     "ground_top": "where the ground begins, in quarter heights below the picture's middle",
 } | {
     f"lamp{number}_{name}": f"lamp {number}: {meaning}"
     for number in (1, 2, 3)
     for name, meaning in {
-        "x": "place to the right of the picture's middle, in half widths",
-        "y": "place below it, in quarter heights",
+        "x": "place to the right of the picture's middle, in quarter heights (half metres by default)",
+        "y": "place below it, in the same units",
         "z": "place in front of it, in the same units",
         "kelvin": "colour temperature",
         "intensity": "strength; 0: not there",
@@ -162,6 +164,10 @@ class Config(Strict):
     """Metres that a picture shows from its top to its foot."""
     walk: tuple[float, float] = (2.0, 3.0)
     """Metres to either side, and nearer or farther, that people are found at where no box says where they are."""
+    frame: float = Field(1920.0, gt=0)
+    """Pixels that a camera's frame is wide, for places that are read from boxes (columns x, w, h)."""
+    usual: float = Field(200.0, gt=0)
+    """Pixels that a box is high where lamps are as far ahead as their kind says; before smaller boxes they are farther."""
     focal: float = Field(1.0, gt=0)
     """A camera's focal length in widths of its frame, for places that are read from boxes."""
 
@@ -181,35 +187,14 @@ class Config(Strict):
         return self
 
 
-def survey(config: Config, facts: Facts) -> dict[str, list[float]]:
-    """Learn each camera's frame from its boxes: how wide it is at least, and how high a box usually is."""
-    if not config.consistent:
-        return {}
-    names, which = _cameras(facts)
-    right, high = facts.numbers["x"] + facts.numbers["w"], facts.numbers["h"]
-    known = np.flatnonzero((facts.numbers["camid"] > 0) & (right > 0) & (high > 0))
-    known = known[np.argsort(which[known], kind="stable")]
-    cameras, starts = np.unique(which[known], return_index=True)
-    boxes = np.split(known, starts[1:])
-    return {
-        names[camera]: [float(right[rows].max()), float(np.median(high[rows]))]
-        for camera, rows in zip(cameras.tolist(), boxes, strict=False)  # no camera: still one part, which is empty
-    }
-
-
-def _cameras(facts: Facts) -> tuple[list[str], NDArray[np.int64]]:
-    """Name the cameras of some pictures, and say which each picture is of."""
-    sources, source = np.unique(np.array(facts.source), return_inverse=True)
-    numbers, which = np.unique(source * 2**16 + facts.numbers["camid"].astype(np.int64), return_inverse=True)
-    return [f"{sources[number >> 16]} {number & 0xFFFF}" for number in numbers.tolist()], which
-
-
 def plan(columns: Columns) -> Mapping[str, NDArray[Any]]:
     """Hang the lamps, and see them from where each person stands."""
     config: Config = columns.config
     scope = "camera" if config.consistent else "image"
     aside, away = _places(columns) if config.consistent else (np.zeros(len(columns)), np.zeros(len(columns)))
+    across = columns.facts.numbers["width"] / columns.facts.numbers["height"]
     planned = {
+        "half_width": FOOT * np.where(np.isfinite(across), across, 0.5),
         "ambient": columns.between("ambient", *config.ambient, scope),
         "ambient_kelvin": columns.between("ambient_kelvin", *config.ambient_kelvin, scope),
         "normal_weight": columns.between("normals", *config.normals),
@@ -226,13 +211,11 @@ def plan(columns: Columns) -> Mapping[str, NDArray[Any]]:
 def _places(columns: Columns) -> tuple[Floats, Floats]:
     """Say how many metres to the right of its camera's axis, and behind the usual place, each person stands."""
     config: Config = columns.config
-    numbers, views = columns.facts.numbers, columns.survey or {}
-    names, which = _cameras(columns.facts)
-    width, usual = np.array([views.get(name, (np.nan, np.nan)) for name in names]).reshape(-1, 2)[which].T
+    numbers = columns.facts.numbers
     high = np.where(numbers["h"] > 0, numbers["h"], np.nan)
     # A pinhole: what is `tall` metres and `high` pixels is at a depth of focal length x tall / high.
-    aside = (numbers["x"] + numbers["w"] / 2 - width / 2) * config.tall / high
-    away = config.focal * width * config.tall * (1 / high - 1 / usual)
+    aside = (numbers["x"] + numbers["w"] / 2 - config.frame / 2) * config.tall / high
+    away = config.focal * config.frame * config.tall * (1 / high - 1 / config.usual)
     side, depth = (reach * (2 * columns.uniform(f"walk{axis}") - 1) for axis, reach in enumerate(config.walk))
     seen = np.isfinite(aside)
     return np.where(seen, aside, side), np.where(seen, away, depth)
@@ -299,7 +282,8 @@ class _Lamp:
 def in_frame(plan: Plan) -> NDArray[np.bool_]:
     """Say of every picture's three lamps whether they are lit and before what the picture shows: a label to learn."""
     lamps = [(plan[f"lamp{lamp}_intensity"], plan[f"lamp{lamp}_x"], plan[f"lamp{lamp}_y"]) for lamp in LAMPS]
-    return np.stack([(on > 0) & (np.abs(x) <= 1) & (np.abs(y) <= FOOT) for on, x, y in lamps], axis=1)
+    half = np.asarray(plan.get("half_width", 1.0))
+    return np.stack([(on > 0) & (np.abs(x) <= half) & (np.abs(y) <= FOOT) for on, x, y in lamps], axis=1)
 
 
 def apply(block: Block, plan: Plan) -> None:
@@ -313,9 +297,9 @@ def illumination(plan: Plan, rows: int = TALL, columns: int = WIDE) -> NDArray[n
     none = np.zeros(values.shape[1], np.float32)
     above = np.array([plan.get(f"lamp{lamp}_above", none + _ONE) for lamp in LAMPS], np.float32)
     ground, sky = plan.get("ground", none), plan.get("ambient_kelvin", none + _SKY)
-    begins = plan.get("ground_top", none)
+    begins, halves = plan.get("ground_top", none), plan.get("half_width", none + _ONE)
     light = np.empty((values.shape[1], 3, rows, columns), np.float32)
-    _illuminate(values, above, ground, begins, sky, kelvin.TABLE, light)
+    _illuminate(values, above, halves, ground, begins, sky, kelvin.TABLE, light)
     return light
 
 
@@ -335,7 +319,7 @@ def _entry(temperature):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
 
 
 @compiled
-def _illuminate(values, above, ground, begins, sky, table, light):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _illuminate(values, above, halves, ground, begins, sky, table, light):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Add up the lamps, then the ambient light beside their mean, and divide by the mean of all."""
     count, _, rows, columns = light.shape
     field = np.empty((rows, columns), np.float32)
@@ -343,7 +327,8 @@ def _illuminate(values, above, ground, begins, sky, table, light):  # type: igno
         light[i] = _ZERO
         for k in range(0, 15, 5):
             if values[k + 3, i] > _ZERO:
-                _lamp_field(values[k : k + 4, i], above[k // 5, i], values[16, i], ground[i], begins[i], field)
+                lamp, beam = values[k : k + 4, i], above[k // 5, i]
+                _lamp_field(lamp, beam, halves[i], values[16, i], ground[i], begins[i], field)
                 colour = table[_entry(values[k + 4, i])]
                 for channel in range(3):
                     light[i, channel] += colour[channel] * field
@@ -357,7 +342,7 @@ def _illuminate(values, above, ground, begins, sky, table, light):  # type: igno
 
 
 @compiled
-def _lamp_field(lamp, above, cylinder, ground, begins, field):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _lamp_field(lamp, above, half, cylinder, ground, begins, field):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Light a flat wall, a cylinder before it, and the ground below, all by intensity x cosine / r^2."""
     rows, columns = field.shape
     across, facing, pool = np.empty(columns, np.float32), np.empty(columns, np.float32), np.empty(columns, np.float32)
@@ -365,7 +350,7 @@ def _lamp_field(lamp, above, cylinder, ground, begins, field):  # type: ignore[n
     ramp = _ONE / (_TWO - begins)  # further down more and more of the picture shows ground
     for c in range(columns):
         place = _TWO * (np.float32(c) + _HALF) / np.float32(columns) - _ONE
-        away = lamp[0] - place
+        away = lamp[0] - half * place
         side = min(max(_ROUND * place, -_STEEPEST), _STEEPEST)
         towards = max(away * side + front * np.sqrt(_ONE - side * side), _ZERO)
         across[c] = away * away + front * front

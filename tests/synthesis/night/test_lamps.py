@@ -23,9 +23,8 @@ LUMA = (0.299, 0.587, 0.114)
 Planned = dict[str, NDArray[Any]]
 
 
-def planned(facts: Facts, config: Config, seed: int = 0, survey: bool = True) -> Planned:
-    found = lamps.survey(config, facts) if survey else None
-    columns = lamps.plan(Columns("lamps", config, facts, seed, survey=found))
+def planned(facts: Facts, config: Config, seed: int = 0) -> Planned:
+    columns = lamps.plan(Columns("lamps", config, facts, seed))
     return {
         name: values if values.dtype.kind in "ib" else values.astype(np.float32) for name, values in columns.items()
     }
@@ -36,6 +35,7 @@ def one(**columns: float) -> Planned:
     lamp = {"x": 0.0, "y": 0.0, "z": 3.0, "kelvin": 6500.0, "intensity": 0.0, "above": 1.0}
     off = {f"lamp{k}_{what}": value for k in (1, 2, 3) for what, value in lamp.items()}
     off |= {"ambient": 0.0, "ambient_kelvin": 6500.0, "normal_weight": 0.0, "ground": 0.0, "ground_top": 0.8}
+    off |= {"half_width": 1.0}
     return {name: np.array([value], np.float32) for name, value in (off | {"lamp1_intensity": 1.0} | columns).items()}
 
 
@@ -50,7 +50,7 @@ def twin(plan: Mapping[str, NDArray[Any]], row: int, rows: int, columns: int) ->
             nx = min(max(1.4 * X, -0.95), 0.95)
             floor = ground * min(max((Y - top) / (2 - top), 0), 1)
             for k in (1, 2, 3):
-                dx, dy = value[f"lamp{k}_x"] - X, value[f"lamp{k}_y"] - Y
+                dx, dy = value[f"lamp{k}_x"] - value["half_width"] * X, value[f"lamp{k}_y"] - Y
                 z, up = value[f"lamp{k}_z"], max(2 - value[f"lamp{k}_y"], 0)
                 far = math.sqrt(dx * dx + dy * dy + z * z)
                 towards = max((dx * nx + z * math.sqrt(1 - nx * nx)) / far, 0)
@@ -74,7 +74,9 @@ def mean(light: NDArray[Any]) -> float:
 
 
 def test_every_cell_is_what_the_formula_says() -> None:
-    plan = planned(facts(40, camid=np.arange(40) % 7), Config())
+    shapes = {"width": 20 + 11 * np.arange(40), "height": 128}
+    plan = planned(facts(40, camid=np.arange(40) % 7, **shapes), Config())
+    assert np.ptp(plan["half_width"]) > 4
     light = lamps.illumination(plan)
     assert light.dtype == np.float32
     for row in range(40):
@@ -206,9 +208,8 @@ def test_a_camera_keeps_its_lamps_and_people_stand_elsewhere_before_them() -> No
     numbers, unit = made.numbers, 4 / 2
     for camera in (1, 2, 3, 4):
         of = numbers["camid"] == camera
-        width = float((numbers["x"] + numbers["w"])[of].max())
-        aside = ((numbers["x"] + numbers["w"] / 2 - width / 2) * 2 / numbers["h"])[of]
-        away = width * 2 * (1 / numbers["h"][of] - 1 / np.median(numbers["h"][of]))
+        aside = ((numbers["x"] + numbers["w"] / 2 - 960) * 2 / numbers["h"])[of]
+        away = 1920 * 2 * (1 / numbers["h"][of] - 1 / 200)
         for lamp in (1, 2, 3):
             hung = {what: plan[f"lamp{lamp}_{what}"][of] for what in ("x", "y", "z", "kelvin", "intensity", "kind")}
             assert np.ptp(hung["x"] + unit * aside) < 1e-3
@@ -259,12 +260,10 @@ def test_a_car_passes_once_and_a_street_lamp_stays() -> None:
 def test_lamps_of_pictures_of_their_own_are_all_different() -> None:
     plan = planned(camera_facts(), Config(consistent=False))
     assert len(np.unique(plan["lamp1_x"])) > 395
-    assert lamps.survey(Config(consistent=False), camera_facts()) == {}
 
 
 def test_without_boxes_people_walk_about() -> None:
     made = facts(300, camid=3, timestamp=0.0)
-    assert lamps.survey(Config(), made) == {}
     still = {"headlight": {"odds": 0.0}, "street": {"spacing": 0.0}}
     walk = config.check(Config, still | {"walk": [1.5, 0.0]}, "x")
     x = planned(made, walk)["lamp1_x"]
@@ -282,14 +281,12 @@ def test_a_hard_box_moves_nobody_to_infinity() -> None:
     made = facts(4, camid=1, x=[0, 5, 7, 9], y=0.0, w=[0, 4, 5, 6], h=[0, 10, np.nan, 20])
     plan = planned(made, Config())
     assert all(np.isfinite(values).all() for values in plan.values())
-    assert lamps.survey(Config(), made) == {"set 1": [15.0, 15.0]}
 
 
 def test_a_plan_row_is_the_same_whatever_else_is_planned() -> None:
     made = camera_facts(60)
-    found = lamps.survey(Config(), made)
-    whole = lamps.plan(Columns("lamps", Config(), made, 3, survey=found))
-    some = lamps.plan(Columns("lamps", Config(), made.select(np.array([41, 7])), 3, survey=found))
+    whole = lamps.plan(Columns("lamps", Config(), made, 3))
+    some = lamps.plan(Columns("lamps", Config(), made.select(np.array([41, 7])), 3))
     for name, values in whole.items():
         np.testing.assert_array_equal(values[[41, 7]], some[name])
 
@@ -348,3 +345,10 @@ def test_one_number_of_a_kind_keeps_the_others() -> None:
     changed = config.check(Config, {"headlight": {"odds": 3.0}}, "x")
     assert changed.headlight == Config().headlight.model_copy(update={"odds": 3.0})
     assert config.check(Config, changed.model_dump(mode="json"), "x") == changed
+
+
+def test_a_wide_picture_shows_more_of_the_same_light() -> None:
+    """The middle of a picture twice as wide is what the narrow one shows, but for the mean that both have."""
+    narrow = lamps.illumination(one(lamp1_x=1.5, lamp1_y=-3.0), rows=8, columns=8)[0, 0]
+    wide = lamps.illumination(one(lamp1_x=1.5, lamp1_y=-3.0, half_width=2.0), rows=8, columns=16)[0, 0, :, 4:12]
+    np.testing.assert_allclose(wide / wide.mean(), narrow / narrow.mean(), rtol=1e-5)
