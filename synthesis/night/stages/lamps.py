@@ -167,7 +167,7 @@ class Config(Strict):
     frame: float = Field(1920.0, gt=0)
     """Pixels that a camera's frame is wide, for places that are read from boxes (columns x, w, h)."""
     usual: float = Field(200.0, gt=0)
-    """Pixels that a box is high where lamps are as far ahead as their kind says; before smaller boxes they are farther."""
+    """Pixels that a box is high where lamps are as far ahead as their kind says; smaller boxes have them farther."""
     focal: float = Field(1.0, gt=0)
     """A camera's focal length in widths of its frame, for places that are read from boxes."""
 
