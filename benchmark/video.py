@@ -20,8 +20,12 @@ DENOMINATOR = 60_000  # of a frame rate: holds 30000/1001
 # file: equal frames give equal bytes. (What looks ahead reads memory that nobody filled where a width is odd for it.)
 _ENCODER = {
     **{"preset": "medium", "tune": "zerolatency", "threads": "1", "flags": "+bitexact"},
-    "x264-params": "cpu-independent=1",
+    "x264-params": "cpu-independent=1:scenecut=0",
 }
+# A whole picture begins every second and only there, the others build on the one before them: a GOP as long as the
+# frame rate, of one I-frame and P-frames, as surveillance cameras have it (Axis, user manual of the Q86 series, "About
+# GOP length"). x264's own 250 frames let a night's noise fade from the first frame on and never come back.
+GOP_SECONDS = 1
 # Without these the conversion between RGB and YUV rounds down: a picture loses more than one code each time.
 _EXACT = (
     Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
@@ -122,6 +126,7 @@ def _stream(container: Any, rate: Fraction, picture: Picture, crf: int) -> Any: 
     stream = container.add_stream("libx264", rate=rate, options=_ENCODER | {"crf": str(crf)})
     stream.height, stream.width, _ = picture.shape
     stream.pix_fmt, stream.codec_context.time_base = "yuv420p", 1 / rate
+    stream.codec_context.gop_size = max(round(rate * GOP_SECONDS), 1)
     # Named, since players guess by the size where nothing is said.
     stream.codec_context.colorspace, stream.codec_context.color_range = Colorspace.ITU601, ColorRange.MPEG
     return stream

@@ -62,6 +62,7 @@ def nights_page() -> str:
     """Render every key of a night and every column of its plan from the stages' own definitions."""
     from synthesis.night.config import Shape
     from synthesis.night.frames.config import Config as Frames
+    from synthesis.night.frames.plan import COLUMNS
     from synthesis.night.stages import STAGES
     from synthesis.night.tables import ACHIEVED, KEYS
 
@@ -76,6 +77,8 @@ def nights_page() -> str:
         "",
     ]
     lines += [*_KEY_HEAD, *_keys_of(Frames, "frames")]
+    lines += ["", "| column of the plan, with `--frames` | meaning |", "|---|---|"]
+    lines += [f"| `{column}` | {meaning} |" for column, meaning in COLUMNS.items()]
     for name in STAGES.names():
         stage = STAGES.load(name)
         lines += ["", f"## `{name}`", "", (stage.__doc__ or "").split("\n")[0], ""]

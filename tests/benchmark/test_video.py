@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -73,6 +74,15 @@ def test_an_odd_side_gains_a_line(tmp_path: Path) -> None:
     for frame, picture in zip(video.read(tmp_path / "odd.mp4"), odd, strict=True):
         assert frame.shape == (34, 46, 3)
         assert psnr(frame[:33, :45], picture) > 32
+
+
+def test_every_second_begins_with_a_whole_picture(tmp_path: Path) -> None:
+    cut = [*pan(10), *(255 - picture for picture in pan(15))]  # nothing but time asks for one
+    video.write(tmp_path / "clip.mp4", enumerate(cut), 10, 23)
+    with av.open(tmp_path / "clip.mp4") as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    assert [place for place, packet in enumerate(packets) if packet.is_keyframe] == [0, 10, 20]
+    assert [packet.pts for packet in packets] == [packet.dts for packet in packets]  # none is built on a later one
 
 
 def test_a_higher_factor_stores_less(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Develop a clip frame by frame: what a camera does that looks at one place, and exposes slowly."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,12 +18,42 @@ from synthesis.night.config import Night
 from synthesis.night.frames.find import Clip, cut
 from synthesis.night.frames.ground import LUMA, Field, Grid, Lamps
 from synthesis.night.frames.plan import by_frame, facts, settings, view
-from synthesis.night.stages import noise
+from synthesis.night.stages import exposure, noise
 
 METERED, LIT = (64, 32), (16, 8)  # rows and columns at which boxes are metered, and of their light
-SOLVED = ("gain", "digital")  # of an exposure
-# How often the first frame is developed for a trial; how lightness goes with the gain, about; the most of one step.
-TRIES, SLOPE, MOST = 3, 0.6, 1.0
+# Developments of the first frame at most, how near they come, and the most that the gain's logarithm goes in one.
+TRIES, CLOSE, MOST = 8, 0.01, 1.5
+# How the logarithm of lightness goes with that of the gain, at first, and at least and most: the tone curve's slope,
+# less what noise and glare add to it.
+SLOPE, SLOPES = 0.6, (0.2, 1.0)
+RUN = 0.1  # of the gain's logarithm that tells the slope: over less, noise and codec tell it wrong
+HALVINGS, DIMMEST = 7, -7.0  # as the exposure of crops looks for the part of the glare that is left
+
+
+@dataclass
+class Exposure:
+    """How a camera exposes at the moment."""
+
+    gain: float  # logarithm
+    digital: float
+    glare_left: float = 1.0
+    slope: float = SLOPE
+    people: bool = False  # whether it has ever been for people
+    kept: float = 1.0  # of the lightness by the codec
+    asked: float = 0.0  # by how much the frame before would have the gain's logarithm higher
+
+    def columns(self) -> Plan:
+        """Give it as the stages take it."""
+        found = {"gain": math.exp(self.gain), "digital": self.digital, "glare_left": self.glare_left}
+        return {name: np.array([value], np.float32) for name, value in found.items()}
+
+    def ask(self, ratio: float) -> float:
+        """Say how far the gain's logarithm goes for the lightness to become so many times as high."""
+        return float(np.clip(math.log(ratio) / self.slope, -MOST, MOST))
+
+    def move(self, by: float) -> None:
+        """Move the gain's logarithm, within what an exposure may be."""
+        self.gain = min(max(self.gain + by, exposure.DARKEST), exposure.BRIGHTEST)
 
 
 @dataclass(frozen=True)
@@ -40,6 +70,30 @@ class _Pattern:
         self.stage.apply(block, {**plan, **still})
 
 
+@dataclass(frozen=True)
+class _Glare:
+    """The glare stage on a whole frame, in strips as wide as a picture of one person: by that width glare is sized."""
+
+    stage: Stage
+
+    def apply(self, block: Block, plan: Plan) -> None:
+        assert block.light is not None
+        if not plan["glare"][0]:
+            return
+        _, _, height, width = block.light.shape
+        wide = int(plan["glare_unit"][0])
+        count = -(-width // wide)
+        rows = {name: np.repeat(values[:1], count) for name, values in plan.items()}
+        rows["glare_x"] = (plan["glare_x"] * width / wide - np.arange(count)).astype(np.float32)
+        if "glare_lamp" in plan:
+            rows["lamp1_kelvin"] = rows[f"lamp{plan['glare_lamp'][0]}_kelvin"]
+        left = np.repeat(block.solved["glare_left"], count) if "glare_left" in block.solved else np.ones(count)
+        strips = Block([], np.zeros((count, 3, height, wide), np.float32), solved={"glare_left": left})
+        self.stage.apply(strips, rows)
+        assert strips.light is not None
+        block.light += strips.light.transpose(1, 2, 0, 3).reshape(3, height, count * wide)[:, :, :width]
+
+
 class Development:
     """A clip's camera at work: its stages, its light, its exposure, and the frame before."""
 
@@ -49,8 +103,7 @@ class Development:
         self.surveys = _surveys(night) if surveys is None else surveys
         self.numbers: list[int] = []
         self.found: dict[int, dict[str, float]] = {}
-        self.exposed: NDArray[np.float64] | None = None  # logarithms of gain and digital gain
-        self.lost: float | None = None  # logarithm of the gain that makes good what denoising and codec take
+        self.exposure: Exposure | None = None
         self.before: NDArray[np.uint8] | None = None
 
     @cached_property
@@ -63,6 +116,8 @@ class Development:
             for name, module in self.night.modules.items()
             if name != "lamps"
         }
+        if "glare" in ready:
+            ready["glare"] = _Glare(ready["glare"])
         if "noise" not in ready:
             return ready
         pattern = {"pattern": _Pattern(noise)} if self.plan["read_law"][0] != noise.DARK else {}
@@ -85,44 +140,91 @@ class Development:
 
     def _frame(self, number: int, picture: Picture) -> Picture:
         rows = np.flatnonzero(self.clip.frames == number)
-        light = self.field.frame(self.clip.boxes[rows]) if self.field else None
+        boxes = self.clip.boxes[rows]
+        light = self.field.frame(boxes) if self.field else None
         plan = self.plan | by_frame(self.night, self.plan, np.array([number]), self.surveys)
         if "exposure" in self.stages:
-            plan |= self._expose(picture, light, self.clip.boxes[rows], plan)
+            plan |= self._exposed(picture, light, boxes, plan).columns()
         block = self._developed(picture, light, plan)
         for row in rows.tolist():
             self.found[self.clip.rows[row]] = self._told(block, light, self.clip.boxes[row])
-        return self._denoised(block.pictures[0])
+        night = self._denoised(block.pictures[0])
+        if self.exposure:
+            self.exposure.asked = self._asked(self.exposure, night, boxes)
+        return night
 
     def _developed(self, picture: Picture, light: Grid | None, plan: Plan) -> Block:
         block = Block([picture], illumination=light)
         chain.run(list(self.stages.values()), block, plan)
         return block
 
-    def _expose(self, picture: Picture, light: Grid | None, boxes: NDArray[np.float64], plan: Plan) -> Plan:
-        """Follow what the frame asks for, as slowly as a camera does; who is seen first is exposed for at once."""
-        if len(boxes) or self.exposed is None or self.config.metering == "frame":
-            wanted = self._metered(picture, light, boxes, plan)
-            if self.lost is None and (len(boxes) or self.config.metering == "frame"):
-                self.exposed, self.lost = None, self._left(picture, light, boxes, plan, wanted)
-            wanted[0] += self.lost or 0.0
-            self.exposed = wanted if self.exposed is None else self.exposed + self._pace() * (wanted - self.exposed)
-        assert self.exposed is not None
-        return _gains(self.exposed)
+    def _exposed(self, picture: Picture, light: Grid | None, boxes: NDArray[np.float64], plan: Plan) -> Exposure:
+        """Go on from the frame before, as slowly as a camera does; who is seen first is exposed for at once."""
+        if self.exposure is None or (len(boxes) and not self.exposure.people):
+            self.exposure = self._begun(picture, light, boxes, plan)
+        else:
+            self.exposure.move(self._pace() * self.exposure.asked)
+        return self.exposure
 
-    def _left(
-        self, picture: Picture, light: Grid | None, boxes: NDArray[np.float64], plan: Plan, wanted: NDArray[np.float64]
-    ) -> float:
-        """Develop and store the first frame to see what is left of its light, and find the gain that makes it good."""
-        target, found = float(plan["target"][0]), wanted.copy()
+    def _begun(self, picture: Picture, light: Grid | None, boxes: NDArray[np.float64], plan: Plan) -> Exposure:
+        """Develop and store the first frame until what is metered has its lightness, glare and noise included."""
+        found = self._guessed(picture, light, boxes, plan)
+        target = float(plan["target"][0])
+
+        def seen(picture: Picture) -> float:
+            night = self._developed(picture, light, {**plan, **found.columns()}).pictures[0]
+            stored = self._lightness(video.stored(night, int(plan["crf"][0])), boxes)
+            found.kept = stored / max(self._lightness(night, boxes), 0.5)
+            return stored
+
+        self._dim(found, lambda: seen(np.zeros_like(picture)) <= target * float(plan["glare_share"][0]))
+        before = None
         for _ in range(TRIES):
-            night = self._developed(picture, light, {**plan, **_gains(found)}).pictures[0]
-            night = video.stored(night, int(plan["crf"][0]))
-            seen = [images.lightness(cut(night, box)) for box in self._looked_at(boxes).tolist()]
-            found[0] += np.clip(np.log(target / max(float(np.mean(seen)), 0.5)) / SLOPE, -MOST, MOST)
-        return float(found[0] - wanted[0])
+            now = found.gain, math.log(max(seen(picture), 0.5))
+            if abs(math.log(target) - now[1]) < CLOSE:
+                break
+            if before and abs(now[0] - before[0]) > RUN:
+                found.slope = float(np.clip((now[1] - before[1]) / (now[0] - before[0]), *SLOPES))
+            found.move(found.ask(target / math.exp(now[1])))
+            before = now
+        return found
 
-    def _looked_at(self, boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _dim(self, found: Exposure, is_little: Callable[[], bool]) -> None:
+        """Weaken glare until it and noise are little enough; they make the same of a black scene."""
+        if "glare" not in self.stages or not self.plan["glare"][0] or is_little():
+            return
+        low, high = DIMMEST, 0.0
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            found.glare_left = math.exp(middle)
+            low, high = (middle, high) if is_little() else (low, middle)
+        found.glare_left = math.exp(low)
+
+    def _guessed(self, picture: Picture, light: Grid | None, boxes: NDArray[np.float64], plan: Plan) -> Exposure:
+        """Solve the exposure as for crops without glare, and give the middle of what they ask for."""
+        people = bool(len(boxes))
+        boxes = self._metered(boxes)
+        block = Block([_small(cut(picture, box)) for box in boxes.tolist()])
+        if light is not None and self.field is not None:
+            block.illumination = np.stack([self.field.cut(light, box, *LIT) for box in boxes])
+        names = list(self.stages)
+        first = [self.stages[name] for name in names[: names.index("exposure") + 1]]
+        rows = chain.rows(plan, np.zeros(len(boxes), np.int64))
+        chain.run(first, block, {name: values for name, values in rows.items() if name != "glare"})
+        gain, digital = (float(np.median(np.log(block.solved[name]))) for name in ("gain", "digital"))
+        return Exposure(gain, math.exp(digital), people=people)
+
+    def _asked(self, now: Exposure, night: Picture, boxes: NDArray[np.float64]) -> float:
+        """Meter as a camera does: by what it has seen, for what comes; for nobody the exposure stays as it is."""
+        if not len(boxes) and self.config.metering == "people":
+            return 0.0
+        return now.ask(float(self.plan["target"][0]) / max(now.kept * self._lightness(night, boxes), 0.5))
+
+    def _lightness(self, night: Picture, boxes: NDArray[np.float64]) -> float:
+        """Measure what is metered."""
+        return float(np.mean([images.lightness(cut(night, box)) for box in self._metered(boxes).tolist()]))
+
+    def _metered(self, boxes: NDArray[np.float64]) -> NDArray[np.float64]:
         """Say what is metered: people, or all of the frame."""
         if len(boxes) and self.config.metering == "people":
             return boxes
@@ -132,24 +234,8 @@ class Development:
         """Say which share of the way an exposure goes in the time between this frame and the one before."""
         if not self.config.response:
             return 1.0
-        run = self.numbers[-1] - self.numbers[-2] if len(self.numbers) > 1 else 1
+        run = self.numbers[-1] - self.numbers[-2]
         return 1.0 - math.exp(-run / ((self.clip.fps or self.config.fps) * self.config.response))
-
-    def _metered(
-        self, picture: Picture, light: Grid | None, boxes: NDArray[np.float64], plan: Plan
-    ) -> NDArray[np.float64]:
-        """Solve the exposure as for crops, and give the middle of the logarithms of what they ask for."""
-        boxes = self._looked_at(boxes)
-        block = Block([_small(cut(picture, box)) for box in boxes.tolist()])
-        if light is not None and self.field is not None:
-            block.illumination = np.stack([self.field.cut(light, box, *LIT) for box in boxes])
-        names = list(self.stages)
-        first = [self.stages[name] for name in names[: names.index("exposure") + 1]]
-        chain.run(first, block, chain.rows(plan, np.zeros(len(boxes), np.int64)))
-        middle: NDArray[np.float64] = np.median(
-            [np.log(block.solved[name].astype(np.float64)) for name in SOLVED], axis=1
-        )
-        return middle
 
     def _told(self, block: Block, light: Grid | None, box: NDArray[np.float64]) -> dict[str, float]:
         """Say what was solved, and how much light is left of the day's where a box is."""
@@ -166,10 +252,6 @@ class Development:
             picture = np.asarray(cv2.addWeighted(picture, 1 - weight, self.before, weight, 0.0), np.uint8)
         self.before = picture
         return picture
-
-
-def _gains(logarithms: NDArray[np.float64]) -> Plan:
-    return {name: np.exp(logarithms[[place]]).astype(np.float32) for place, name in enumerate(SOLVED)}
 
 
 def _small(picture: Picture) -> Picture:

@@ -14,9 +14,12 @@ LAMPS = (1, 2, 3)
 LUMA = np.array([0.299, 0.587, 0.114])  # Rec. 601
 LINES = 270  # of the grid at most; the light itself is smooth, people's outlines are not
 NEAR = 0.5  # metres that nothing comes nearer to a lamp than
+EDGE = 0.25  # metres of height over which a beam ends, as in the lamps stage
 _ROUND, _STEEPEST = 1.4, 0.95  # of the cylinder that a person is
 _SKY = 5400.0  # kelvin
-_SOFT = 0.35  # share of a person's half width over which they fade into what is behind
+# Half as wide as a body is, from head to foot of a box, in half widths of it: a head, shoulders, and legs that walk.
+_DOWN, _BODY = (0.0, 0.05, 0.14, 0.24, 0.5, 1.0), (0.15, 0.35, 0.4, 0.75, 0.75, 0.65)
+_SOFT = 0.3  # half widths over which it fades into what is behind
 
 Grid = NDArray[np.float32]
 
@@ -27,6 +30,7 @@ class Lamps:
 
     places: Floats  # (lamps, 3)
     power: Floats  # (lamps, 3): linear RGB
+    above: Floats  # (lamps,): part of the light that goes above the lamp
     ambient: Floats  # RGB beside the mean of the lamps' light
     cylinder: float  # how much a person is a cylinder, and not flat
 
@@ -41,18 +45,20 @@ class Lamps:
         return cls(
             np.reshape(np.array(places, np.float64), (-1, 3)),
             np.reshape(np.array(power, np.float64), (-1, 3)),
+            np.array([row.get(f"lamp{lamp}_above", 1.0) for lamp in lit], np.float64),
             row["ambient"] * sky.astype(np.float64),
             row["normal_weight"],
         )
 
     def light(self, points: Floats, normals: Floats) -> Floats:
-        """Give the RGB that falls on points (..., 3) with normals: intensity x cosine / r^2."""
+        """Give the RGB that falls on points (..., 3) with normals: intensity x cosine / r^2, less above a beam."""
         total = np.zeros(np.broadcast_shapes(points.shape, normals.shape))
-        for place, power in zip(self.places, self.power, strict=True):
+        for place, power, above in zip(self.places, self.power, self.above, strict=True):
             way = place - points
             squared = np.maximum((way**2).sum(axis=-1), NEAR**2)
             cosine = np.maximum((way * normals).sum(axis=-1), 0.0) / np.sqrt(squared)
-            total += (cosine / squared)[..., None] * power
+            beam = above + (1 - above) * np.clip(way[..., 1] / EDGE + 0.5, 0.0, 1.0)
+            total += (beam * cosine / squared)[..., None] * power
         return total
 
 
@@ -104,10 +110,10 @@ class Field:
         rows, columns = self.rows[down, None], self.columns[None, over]
         if not rows.size or not columns.size:
             return
-        side, tall = 2 * (columns - x) / w - 1, 2 * (rows - y) / h - 1
-        # A body fills a box as an ellipse does whose top and foot are blunt.
-        edge = 1 - np.abs(side) - np.abs(tall) ** 4
-        mask = np.clip(edge / _SOFT, 0.0, 1.0)[..., None].astype(np.float32)
+        side = 2 * (columns - x) / w - 1
+        # What is lit as a body and is none shows as a box around it; what is one and is not lit so shows less.
+        inside = (np.interp((rows - y) / h, _DOWN, _BODY) - np.abs(side)) / _SOFT
+        mask = np.clip(inside, 0.0, 1.0)[..., None].astype(np.float32)
         person = self._mixed(self._person(rows, columns, side, y + h))
         grid[down, over] += mask * (person - grid[down, over])
 

@@ -27,6 +27,34 @@ BY_FRAME = ("noise_x", "noise_y", "noise_flip", "row_offset", "read_x", "read_y"
 DRAWN_BY_FRAME = ("noise", "grain")  # the stages whose columns these are
 BY_CLIP = ("level", "anchor", "target", "stops", "noise_share", "glare")  # glare follows the exposure
 FOOT, UNITS = 2.0, 4.0  # a crop's own units: its foot, and its height
+TALL = 2  # times as high as wide is a crop, which glare is sized by
+
+COLUMNS = {
+    "frame_key": "key of the clip, from which what changes from frame to frame is drawn",
+    "crf": "H.264's constant rate factor of the camera, 0 to 51; higher is coarser",
+    "denoise": "weight of the frame before in each frame; 0: no denoiser over time",
+    "pattern": "noise that stays in its place, in standard deviations of the read noise",
+    "pattern_x": "where the pool of noise is cut for it, pixels from the left",
+    "pattern_y": "and from the top",
+    "horizon": "row of the frame at which the ground ends, pixels from the top; below 0: above the frame",
+    "camera_height": "metres of the camera above the ground",
+    "focal": "focal length, pixels",
+    "centre": "column of the frame that is straight ahead, pixels from the left",
+    **{
+        f"lamp{lamp}_at_{axis}": f"place of lamp {lamp}: metres {way}"
+        for lamp in LAMPS
+        for axis, way in zip(
+            "xyz", ("to the right of the camera", "above the ground", "ahead of the camera"), strict=True
+        )
+    },
+    "glare_lamp": "number of the lamp that shines into the lens; 0: none is ahead of the camera",
+    "glare_unit": "pixels that glare is sized by: half the usual height of a person in the frame",
+    "glare_x": "where that lamp is, in frame widths from the left; off 0 to 1: out of it, and only its veil is seen",
+    "glare_y": "where that lamp is, in frame heights from the top",
+    "glare_pair": "from there to the right to a second, equal lamp, in glare_unit; 0: there is none",
+    "glare_width": "half the width of a streak, in glare_unit",
+    "glare_disc": "radius of the lamp itself, in glare_unit",
+}
 
 Columns = dict[str, NDArray[Any]]
 _NUMBERS = ("camid", "width", "height", "x", "y", "w", "h", "timestamp", "lightness")
@@ -40,6 +68,8 @@ def settings(night: Night) -> Config:
 
 def reduced(night: Night) -> Night:
     """Take the stages out that are about one crop by itself."""
+    if getattr(night.settings.get("scale"), "size", None) is not None:
+        raise UserError(f"night {night.name} with --frames: scale.size reduces single pictures; leave it out")
     modules = {name: module for name, module in night.modules.items() if name not in SINGLE}
     return replace(night, modules=modules, settings={name: night.settings[name] for name in modules})
 
@@ -57,6 +87,8 @@ def plan(night: Night, seed: int, parents: Manifest, clips: Sequence[Clip], surv
     places = {name: place for place, name in enumerate(cameras)}
     columns = chain.rows(by_camera, [places[clip.camera] for clip in clips])
     columns |= {name: by_clip[name] for name in BY_CLIP if name in by_clip}
+    if "glare_lamp" in columns:
+        columns["glare"] = np.where(columns["glare_lamp"] > 0, columns["glare"], np.float32(0))
     columns["frame_key"] = (
         keyed.bits(seed, keyed.keys([f"{VERSION}\n{name}" for name in names]), "frames.frame") >> 1
     ).astype(np.int64)
@@ -96,32 +128,37 @@ def _own(night: Night, seed: int, cameras: Sequence[str]) -> Columns:
 
     low, high = config.crf
     on = keyed.uniform(seed, keys, "frames.denoised") < config.denoised
-    return {
+    made: Columns = {
         "crf": np.floor(between("crf", low, high + 1)).astype(np.int32),
         "denoise": np.where(on, between("blend", *config.blend), 0.0).astype(np.float32),
         "pattern": np.full(len(cameras), config.pattern, np.float32),
         "pattern_x": (2**20 * between("pattern_x", 0, 1)).astype(np.int32),
         "pattern_y": (2**20 * between("pattern_y", 0, 1)).astype(np.int32),
-        "blur": np.zeros(len(cameras), np.float32),  # a street does not move; who does is not told apart from it
-        "corrected": np.zeros(len(cameras), np.bool_),  # what follows the light slowly is not corrected at once
     }
+    if "blur" in night.modules:  # a street does not move; who does is not told apart from it
+        made["blur"] = np.zeros(len(cameras), np.float32)
+    if "exposure" in night.modules:  # what follows the light slowly is not corrected at once
+        made["corrected"] = np.zeros(len(cameras), np.bool_)
+    return made
 
 
 def _seen(night: Night, seed: int, cameras: Mapping[str, Clip], clips: Sequence[Clip], drawn: Plan) -> Columns:
     """Fit every camera's geometry, and hang its lamps in its own space."""
     config = settings(night)
-    views, middles = [], []
+    views, middles, units = [], [], []
     for name, one in cameras.items():
         boxes = np.concatenate([clip.boxes for clip in clips if clip.camera == name])
         view = geometry.fit(boxes, one.width, one.height, config)
         views.append(view)
         middles.append(np.median(view.feet(boxes), axis=0))
+        units.append(max(round(float(np.median(boxes[:, 3])) / TALL), 1))
     columns: Columns = {
         "horizon": np.array([view.horizon for view in views], np.float32),
         "camera_height": np.array([view.height for view in views], np.float32),
         "focal": np.array([view.focal for view in views], np.float32),
         "centre": np.array([view.centre for view in views], np.float32),
     }
+    columns |= {"glare_unit": np.array(units, np.int32)} if "glare" in night.modules else {}
     if "lamps" in night.modules:
         columns |= _hung(night, seed, list(cameras), np.array(middles), drawn)
         columns |= _dazzling(views, list(cameras.values()), columns, drawn) if "glare" in night.modules else {}
@@ -129,14 +166,24 @@ def _seen(night: Night, seed: int, cameras: Mapping[str, Clip], clips: Sequence[
 
 
 def _dazzling(views: Sequence[Geometry], clips: Sequence[Clip], hung: Plan, drawn: Plan) -> Columns:
-    """Put glare where the first lamp is, if the frame shows it."""
-    x, y = drawn["glare_x"].copy(), drawn["glare_y"].copy()
+    """Put glare where a lamp is that the frame shows, else beside the frame where one is ahead of the camera."""
+    names = ("glare_x", "glare_y", "glare_pair", "glare_star", "glare_disc")
+    made = {"glare_lamp": np.zeros(len(clips), np.int8)} | {name: drawn[name].copy() for name in names}
     for place, (view, clip) in enumerate(zip(views, clips, strict=True)):
-        lamp = np.array([[hung[f"lamp1_at_{axis}"][place] for axis in "xyz"]], np.float64)
-        column, row = (view.seen(lamp)[0] / [clip.width, clip.height]).tolist()
-        if 0 <= column < 1 and 0 <= row < 1:
-            x[place], y[place] = column, row
-    return {"glare_x": x, "glare_y": y}
+        at = [[hung[f"lamp{lamp}_at_{axis}"][place] for axis in "xyz"] for lamp in LAMPS]
+        seen = view.seen(np.array(at, np.float64)) / [clip.width, clip.height]
+        lit = np.array([drawn[f"lamp{lamp}_intensity"][place] > 0 for lamp in LAMPS])
+        ahead = lit & ~np.isnan(seen).any(axis=1)
+        shown = ahead & ((seen >= 0) & (seen < 1)).all(axis=1)
+        if not ahead.any():
+            continue
+        which = int(np.argmax(shown if shown.any() else ahead))
+        made["glare_lamp"][place] = LAMPS[which]
+        made["glare_x"][place], made["glare_y"][place] = seen[which]
+        made["glare_pair"][place] *= which == 0  # it was drawn for the first lamp
+        if not shown.any():
+            made["glare_star"][place] = made["glare_disc"][place] = 0
+    return made
 
 
 def _hung(night: Night, seed: int, cameras: Sequence[str], middles: NDArray[np.float64], drawn: Plan) -> Columns:
