@@ -41,6 +41,8 @@ ROOMS: dict[str, Room | Shelf] = {
     "detectors": Room("annotation.detectors", "detector", ("detect",)),
 }
 
+TOLD = ("nights", "stages")  # rooms whose names are listed with what each is
+
 # Where each step of the demo lives; every package names its own steps in its demo.py.
 DEMO = (
     ("synthesis", "street"),
@@ -114,7 +116,7 @@ def list_names(room: Annotated[str, typer.Argument(help="One of: " + ", ".join(R
         raise UserError(f"list: no room is called {room!r}; {nearest(room, list(ROOMS))}")
     if room:
         for name in ROOMS[room].names():
-            say(name)
+            say(f"{name:<14}{ROOMS[room].about(name)}" if room in TOLD else name)
         return
     for title, place in ROOMS.items():
         say(f"{title:<10} {', '.join(place.names()) or '(none yet)'}")

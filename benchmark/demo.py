@@ -16,7 +16,7 @@ def measure(folder: Path) -> None:
     from benchmark.measure import measure_file
 
     for file in (DAY, NIGHT, SYNTHETIC, ANNOTATED):
-        measured = measure_file(folder / file, None, folder / file, serial)
+        measured = measure_file(folder / file, None, folder / file, serial).manifest
         say(f"  {file}: {len(measured)} pictures, data {str(measured.data_sha256)[:12]}")
 
 

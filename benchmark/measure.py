@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,22 @@ SHARD_ROWS = 200  # a tenth of a second: small enough for a bar that moves, and 
 SHOWN = 3
 
 
+class Found(NamedTuple):
+    """A manifest with its measures, and why pictures have none that could not be measured."""
+
+    manifest: Manifest
+    faults: list[str]
+    tried: int
+
+    @property
+    def broken(self) -> str:
+        """Say how many pictures cannot be measured, and why the first of them; nothing where all can."""
+        if not self.faults:
+            return ""
+        shown = "; ".join(self.faults[:SHOWN]) + ("; ..." if len(self.faults) > SHOWN else "")
+        return f"{len(self.faults)} of {self.tried} pictures cannot be measured: {shown}"
+
+
 @dataclass(frozen=True)
 class Shard:
     """Some pictures of one root."""
@@ -31,23 +47,41 @@ class Shard:
 
 
 def measure_file(
-    path: Path, root: Path | None, target: Path, execute: Executor, *, again: bool = False, limit: int | None = None
-) -> Manifest:
-    """Measure a manifest file into `target`, which may be the same file; a killed run goes on where it ended."""
+    path: Path,
+    root: Path | None,
+    target: Path,
+    execute: Executor,
+    *,
+    again: bool = False,
+    limit: int | None = None,
+    skip_broken: bool = False,
+) -> Found:
+    """Measure a manifest file into `target`, which may be the same file; a killed run goes on where it ended.
+
+    Pictures that cannot be measured are an error, or with `skip_broken` stay without measures; never all of them.
+    """
     # Beside the file that is written, so that a second run finds the finished shards.
     scratch = target.with_name(f".{target.name}.measure")
     manifest.read(path, root)  # a mistake in the name leaves no lock behind
     with durable.locked(scratch.with_suffix(".lock")):
-        measured = measure(manifest.read(path, root), scratch, execute, again=again, limit=limit)
-        manifest.write(measured, target)
+        found = _found(manifest.read(path, root), scratch, execute, again=again, limit=limit)
+        if not (skip_broken and found.manifest.table["sha256"].null_count < len(found.manifest)):
+            _refuse(found)
+        manifest.write(found.manifest, target)
         shutil.rmtree(scratch, ignore_errors=True)
-    return measured
+    return found
 
 
 def measure(
     table: Manifest, scratch: Path, execute: Executor, *, again: bool = False, limit: int | None = None
 ) -> Manifest:
     """Measure the rows that are not measured yet, or all of them; `scratch` keeps finished shards until the end."""
+    found = _found(table, scratch, execute, again=again, limit=limit)
+    _refuse(found)
+    return found.manifest
+
+
+def _found(table: Manifest, scratch: Path, execute: Executor, *, again: bool, limit: int | None) -> Found:
     todo = np.ones(len(table), dtype=bool) if again else np.array(table.table["sha256"].is_null())
     rows = np.flatnonzero(todo)[:limit]
     sources, paths = table.column("source"), table.column("path")
@@ -63,14 +97,15 @@ def measure(
     faults: list[str] = []
     for _, found in track(execute(_measure_shard, missing), "measure", len(missing)):
         faults += found
-    _refuse(faults, len(files))
     done = ledger.done()
-    return _filled(table, rows, [done[shard.name] for shard in shards])
+    return Found(_filled(table, rows, [done[shard.name] for shard in shards]), sorted(faults), len(files))
 
 
 def _holds(record: dict[str, Any] | None, shard: Shard) -> bool:
-    """Say whether a finished shard still speaks of the files as they are."""
-    return record is not None and record["versions"] == [_version(Path(*file)) for file in shard.files]
+    """Say whether a finished shard still speaks of the files as they are; one with faults is tried again."""
+    if record is None or record.get("faults"):
+        return False
+    return bool(record["versions"] == [_version(Path(*file)) for file in shard.files])
 
 
 def _version(file: Path) -> list[int]:
@@ -82,26 +117,26 @@ def _version(file: Path) -> list[int]:
 
 
 def _measure_shard(shard: Shard) -> list[str]:
-    """Measure a shard and commit it; where a picture cannot be used, give the reasons and commit nothing."""
+    """Measure a shard and commit it; give the reasons why pictures of it have no measures."""
     versions = [_version(Path(*file)) for file in shard.files]
-    values, faults = [], []
+    values: list[images.Measurement | None] = []
+    faults = []
     for root, path in shard.files:
         try:
             values.append(_measure_file(Path(root), path))
         except UserError as error:
+            values.append(None)
             faults.append(str(error))
-    if not faults:
-        columns = {name: [_field(value, name) for value in values] for name in MEASURED}
-        rotated = sum(value.rotated for value in values)
-        shard.ledger.commit(shard.name, versions=versions, rotated=rotated, columns=columns)
+    columns = {name: [value and _field(value, name) for value in values] for name in MEASURED}
+    rotated = sum(value.rotated for value in values if value)
+    shard.ledger.commit(shard.name, versions=versions, rotated=rotated, faults=len(faults), columns=columns)
     return faults
 
 
-def _refuse(faults: list[str], total: int) -> None:
-    if faults:
-        shown = "; ".join(sorted(faults)[:SHOWN]) + ("; ..." if len(faults) > SHOWN else "")
-        advice = "mend or remove them, shards without one are kept; `luxreid data check` lists all"
-        raise UserError(f"{len(faults)} of {total} pictures cannot be measured: {shown} ({advice})")
+def _refuse(found: Found) -> None:
+    if found.broken:
+        advice = "mend or remove them, or --skip-broken measures the rest; `luxreid data check` lists all"
+        raise UserError(f"{found.broken} ({advice})")
 
 
 def _measure_file(root: Path, path: str) -> images.Measurement:

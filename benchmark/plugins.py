@@ -1,7 +1,10 @@
 """Plug-ins are files: a room is a folder of modules, a shelf a folder of TOML files; neither has a list to edit."""
 
+import ast
 import importlib
+import importlib.util
 import pkgutil
+import tomllib
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -22,6 +25,12 @@ class Room:
         """List the plug-ins, sorted; none of them is imported."""
         found = pkgutil.iter_modules(importlib.import_module(self.package).__path__)
         return sorted(module.name for module in found if not module.name.startswith("_"))
+
+    def about(self, name: str) -> str:
+        """Give the first line of a plug-in's docstring; it is not imported."""
+        found = importlib.util.find_spec(f"{self.package}.{name}")
+        text = Path(found.origin).read_text() if found and found.origin else ""
+        return (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
 
     def load(self, name: str) -> ModuleType:
         """Import one plug-in; a dotted path names a module of one's own."""
@@ -60,6 +69,10 @@ class Shelf:
     def names(self) -> list[str]:
         """List the files without their ending, sorted."""
         return sorted(path.stem for path in self._folder().glob("*.toml"))
+
+    def about(self, name: str) -> str:
+        """Give what a file says of itself under its key `about`."""
+        return str(tomllib.loads(self.path(name).read_text()).get("about", ""))
 
     def path(self, name: str) -> Path:
         """Find one file; a path to a TOML file of one's own works as well."""

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -10,8 +10,13 @@ Item = TypeVar("Item")
 PATIENCE_SECONDS = 2.0
 
 
-def track(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
-    """Pass the items on, and show a bar on the error stream once two seconds have gone by and a person watches."""
+def track(
+    items: Iterable[Item], what: str, total: int | None = None, weigh: Callable[[Item], int] | None = None
+) -> Iterator[Item]:
+    """Pass the items on, and show a bar on the error stream once two seconds have gone by and a person watches.
+
+    `weigh` says how much of the total an item is; without it each counts as one.
+    """
     if not sys.stderr.isatty():
         yield from items
         return
@@ -32,7 +37,7 @@ def track(items: Iterable[Item], what: str, total: int | None = None) -> Iterato
     try:
         for item in items:
             yield item
-            bar.advance(task)
+            bar.advance(task, weigh(item) if weigh else 1)
             if not shown and time.monotonic() - begin > PATIENCE_SECONDS:
                 bar.start()
                 shown = True

@@ -1,6 +1,7 @@
 """`luxreid synth`: worlds and nights. What is heavy is imported by each command."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -83,7 +84,8 @@ def _add_street(app: typer.Typer, presets: "Shelf") -> None:
         world = config.load(World, presets.path(preset), settings)
         order = Order(world, seed, Path(preset).name, not table_only, truth, limit)
         begin = time.monotonic()
-        record, fresh = write.write(order, out, executors.chosen(executor, workers))
+        with _going_on():
+            record, fresh = write.write(order, out, executors.chosen(executor, workers))
         _report(out, record, time.monotonic() - begin if fresh else None)
         if sheet:
             from synthesis.street import sheet as sheets
@@ -109,7 +111,8 @@ def night(
         str, typer.Option(help="fast, or exact: finer tones, blocks anywhere, at about half as much time again.")
     ] = "",
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Make only so many pictures, spread over the set and its levels, to try.")
+        int | None,
+        typer.Option(min=1, help="Make only so many pictures, over the set and its levels, to try; ladders are whole."),
     ] = None,
     frames: Annotated[
         Path | None,
@@ -127,23 +130,25 @@ def night(
 
     Writes the pictures in the layout of Market-1501, manifest.parquet (measured), plan.parquet (every parameter of
     every picture, and what came of it), night.toml (the settings; a night of its own), card.md and last night.json.
-    Pictures that cannot be used are listed in set-aside.csv, and the exit code is 1. A killed run goes on where it
-    ended.
+    Pictures that cannot be used, or were never measured, are listed in set-aside.csv, and the exit code is 1. A killed
+    run goes on where it ended.
     """
     import time
 
-    from benchmark import executors, manifest
+    from benchmark import compiled, executors, manifest
     from synthesis import generate
     from synthesis.night import config
-    from synthesis.night.order import Order, check
+    from synthesis.night.order import Order, check, day
 
     settings = [*(sets or ()), *([f"quality={quality}"] if quality else [])]
-    order = Order(config.load(name, settings), manifest.read(path, root), seed, limit, frames)
+    loaded, given = config.load(name, settings), day(manifest.read(path, root))
+    order = Order(loaded, given.parents, seed, limit, frames, given.unmeasured, given.infrared)
     for warning in check(order):
         say(warning)
     begin = time.monotonic()
-    record, fresh = generate.write(order, out, executors.chosen(executor, workers))
-    _report_night(out, record, time.monotonic() - begin if fresh else None)
+    with _going_on(), compiled.announced("compiling, once: the first pictures take half a minute"):
+        record, fresh = generate.write(order, out, executors.chosen(executor, workers))
+    _report_night(out, record, fresh, time.monotonic() - begin)
     if sheet:
         from synthesis.night import sheet as sheets
 
@@ -155,21 +160,35 @@ def night(
         raise typer.Exit(1)
 
 
-def _report_night(out: Path, record: Mapping[str, Any], seconds: float | None) -> None:
+@contextlib.contextmanager
+def _going_on() -> Iterator[None]:
+    """Say to somebody who stops a command that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise typer.Abort("stopped; the same command goes on from here") from None  # typer drops what others say
+
+
+def _report_night(out: Path, record: Mapping[str, Any], fresh: int | None, seconds: float) -> None:
     """Say what was made, and how it falls into levels of light and size."""
+    from synthesis.night import card
+
     numbers = record["counts"]
-    made = numbers["pictures"]
-    ended = "was finished before, nothing to do"
-    if seconds is not None:
-        ended = f"{seconds:.1f} s, {made / max(seconds, 1e-9):,.0f} pictures a second"
-    files = f" in {count(numbers['files'], 'file')}" if numbers["files"] != made else ""
-    say(f"{out}: {record['name']}: {count(made, 'picture')}{files}; {ended}")
+    files = f" in {count(numbers['files'], 'file')}" if numbers["files"] != numbers["pictures"] else ""
+    ended = _ended(numbers["pictures"], fresh, seconds)
+    say(f"{out}: {record['name']}: {count(numbers['pictures'], 'picture')}{files}; {ended}")
     if numbers["lightness_error"] is not None:
-        missed = f"; {count(numbers['not_reached'], 'picture')} not at the level that was asked for"
-        say(f"lightness: mean error {numbers['lightness_error']:.2f} of 255{missed}")
-    light = {key: levels for key, levels in (("asked for", numbers["levels"]["planned"]),) if levels}
-    _print_levels("light", light | {"made": numbers["levels"]["made"]})
-    _print_levels(f"size, {record['sizes_scheme']}", {"made": numbers["sizes"]})
+        say(f"lightness: {card.lightness(numbers)}")
+    for title, rows in card.levels(record).items():
+        _print_rows(f"size, {record['sizes_scheme']}" if title == "size" else title, rows)
+
+
+def _ended(pictures: int, fresh: int | None, seconds: float) -> str:
+    """Say how fast pictures were made, and how many there were before."""
+    if fresh is None:
+        return "was finished before, nothing to do"
+    pace = f"{seconds:.1f} s, {fresh / max(seconds, 1e-9):,.0f} pictures a second"
+    return pace if fresh >= pictures else f"{fresh:,} made now and {pictures - fresh:,} there before; {pace}"
 
 
 def _report(out: Path, record: Mapping[str, Any], seconds: float | None) -> None:
@@ -188,11 +207,16 @@ def _report(out: Path, record: Mapping[str, Any], seconds: float | None) -> None
 
 def _print_levels(title: str, levels: Mapping[str, Mapping[str, int]]) -> None:
     from benchmark.comparison import percent
+
+    rows = {
+        row: {level: f"{number:,} {percent(number / sum(found.values())):>8}" for level, number in found.items()}
+        for row, found in levels.items()
+    }
+    _print_rows(title, rows)
+
+
+def _print_rows(title: str, rows: Mapping[str, Mapping[str, str]]) -> None:
     from benchmark.tables import table
 
-    names = list(next(iter(levels.values())))
-    body = [
-        [row, *(f"{number:,} {percent(number / sum(found.values())):>8}" for number in found.values())]
-        for row, found in levels.items()
-    ]
-    console().print(table([title, *names], body))
+    names = list(next(iter(rows.values())))
+    console().print(table([title, *names], [[row, *cells.values()] for row, cells in rows.items()]))

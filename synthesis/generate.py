@@ -15,15 +15,17 @@ from benchmark.executors import Executor
 from benchmark.manifest import Manifest
 from benchmark.progress import track
 from synthesis.night import card, chain, names, tables, work
-from synthesis.night.config import CODE
+from synthesis.night.config import CODE, Night
 from synthesis.night.order import BEGUN, RECIPE, RECORD, SHARDS, Order, Pictures, check, claim, load, toml
 from synthesis.night.work import Shard
 
 SHARD_PICTURES, SHARD_PIXELS = 200, 200 * 2**15  # less than a second of work: little that a kill costs
 
 
-def write(order: Order, out: Path, execute: Executor) -> tuple[dict[str, Any], bool]:
-    """Write a night into a folder of its own; give its record, and whether there was anything to do.
+def write(order: Order, out: Path, execute: Executor) -> tuple[dict[str, Any], int | None]:
+    """Write a night into a folder of its own; give its record, and how many pictures were made now.
+
+    None of them says that there was nothing to do.
 
     What an earlier run of the same order left is kept; a folder of anything else is refused.
     """
@@ -36,24 +38,25 @@ def write(order: Order, out: Path, execute: Executor) -> tuple[dict[str, Any], b
             if not (claim(out, plan) and _is_whole(out)):  # another process may have been faster
                 ledger.commit(BEGUN, **plan)
                 (out / RECORD).unlink(missing_ok=True)  # of a set that lost files since
-                record = _write(order, plan, shards, out, execute)
+                record, fresh = _write(order, plan, shards, out, execute)
                 shutil.rmtree(ledger.folder, ignore_errors=True)
-                return record, True
+                return record, fresh
     shutil.rmtree(ledger.folder, ignore_errors=True)
-    return durable.read_json(out / RECORD), False
+    return durable.read_json(out / RECORD), None
 
 
-def replay(folder: Path, parents: Manifest, rows: Sequence[int]) -> list[bytes]:
-    """Make pictures of a finished night again, from their rows of its plan alone: nothing is drawn or solved."""
+def replay(folder: Path, parents: Manifest, rows: Sequence[int], frames: Path | None = None) -> list[bytes]:
+    """Make pictures of a finished night again, from their rows of its plan alone: nothing is drawn or solved.
+
+    Of a night of whole `frames` a row's clip is made again: its exposure depends on frames in which nobody was.
+    """
     plan, record = tables.read(folder), durable.read_json(folder / RECORD)
-    if record["frames"]:
-        raise UserError(
-            f"{folder}: was made of whole frames: its pictures are cut from the videos in {folder / 'frames'}"
-        )
-    night = load(folder, frames=False)
+    night = load(folder, record["frames"])
     if night.code != record["recipe"].get(CODE, {}):
         raise UserError(f"{folder}: the code of {' or '.join(night.code)} is not what it was when this night was made")
-    stages = work.stages(night, record["recipe"]["surveys"])
+    if record["frames"]:
+        return _replay_clips(folder, night, parents, rows, frames)
+    stages = chain.ready(night, record["recipe"]["surveys"])
     place = {name: row for row, name in enumerate(parents.table["image_id"].to_pylist())}
     made = []
     for row in rows:
@@ -65,6 +68,22 @@ def replay(folder: Path, parents: Manifest, rows: Sequence[int]) -> list[bytes]:
     return made
 
 
+def _replay_clips(
+    folder: Path, night: Night, parents: Manifest, rows: Sequence[int], frames: Path | None
+) -> list[bytes]:
+    """Make crops of whole frames again; their clips are developed anew from what was drawn."""
+    from synthesis.night.frames import clip
+
+    if frames is None:
+        raise UserError(f"{folder}: was made of whole frames; say in which folder they are")
+    plan = tables.read(folder)
+    drawn = tables.columns(plan.drop_columns(plan.schema.metadata[b"solved"].decode().split()))
+    place = {name: row for row, name in enumerate(parents.table["image_id"].to_pylist())}
+    of = [place.get(name, -1) for name in plan["parent"].to_pylist()]
+    surveys = durable.read_json(folder / RECORD)["recipe"]["surveys"]
+    return clip.replay(drawn, of, clip.find(parents, frames), rows, night, surveys)
+
+
 def _is_whole(out: Path) -> bool:
     """Say whether a finished set still has its files."""
     if not (out / tables.PLAN).is_file() or not (out / tables.MANIFEST).is_file():
@@ -73,18 +92,23 @@ def _is_whole(out: Path) -> bool:
     return all((out / path).is_file() for path in made["path"].to_pylist())
 
 
-def _write(order: Order, plan: dict[str, Any], shards: Sequence[Shard], out: Path, execute: Executor) -> dict[str, Any]:
+def _write(
+    order: Order, plan: dict[str, Any], shards: Sequence[Shard], out: Path, execute: Executor
+) -> tuple[dict[str, Any], int]:
     _write_recipe(order, out)
     done = shards[0].ledger.done()
     missing = [shard for shard in shards if not _holds(done.get(shard.name), out)]
-    for _ in track(execute(work.write, missing), "night", len(missing)):
-        pass
-    record = plan | tables.write(order, shards, out) | {"versions": card.versions()}
+    pictures = [len(shard.pictures) for shard in missing]
+    fresh = 0
+    for _, made in track(execute(work.write, missing), "night", sum(pictures), lambda ended: pictures[ended[0]]):
+        fresh += made
+    record = plan | tables.write(order, shards, out)
+    record |= {"terms": card.terms(plan["parents"]["sources"]), "versions": card.versions()}
     for part in out.rglob(".*.part"):  # the halves of files that a kill left
         part.unlink(missing_ok=True)
     card.write(record, out)
     durable.write_json(out / RECORD, record)
-    return record
+    return record, fresh
 
 
 def _write_recipe(order: Order, out: Path) -> None:

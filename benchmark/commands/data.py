@@ -125,17 +125,32 @@ def measure(
     executor: ExecutorName = "",
     again: Annotated[bool, typer.Option("--again", help="Measure rows that are measured already, too.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Measure only so many rows, to try.")] = None,
+    skip_broken: Annotated[
+        bool, typer.Option("--skip-broken", help="Measure the rest where pictures are broken or gone; exit code 1.")
+    ] = False,
 ) -> None:
     """Measure the light and the hash of every picture. A killed run goes on where it ended."""
     from benchmark import executors
     from benchmark import measure as measuring
 
     target = out or path
-    measured = measuring.measure_file(path, root, target, executors.chosen(executor, workers), again=again, limit=limit)
+    found = measuring.measure_file(
+        path,
+        root,
+        target,
+        executors.chosen(executor, workers),
+        again=again,
+        limit=limit,
+        skip_broken=skip_broken,
+    )
+    measured = found.manifest
     _tell(measured)
     missing = measured.table["sha256"].null_count
     named = f"data {measured.data_sha256}" if not missing else f"{missing} still unmeasured"
     say(f"{target}: {len(measured) - missing} rows measured, {named}")
+    if found.broken:
+        say(found.broken)
+        raise typer.Exit(1)
 
 
 def print_strata(

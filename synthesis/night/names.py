@@ -1,5 +1,10 @@
-"""Where the pictures of a night go: the three folders of Market-1501, and `pictures` for what has no role."""
+"""Where the pictures of a night go: the three folders of Market-1501, and `pictures` for what has no role.
 
+Names are Market's own where they can hold the set. Where they cannot, as with a tenth camera, pictures keep the paths
+that they had, below the same folders: loaders of Market then find none, or stop, and take no camera for another.
+"""
+
+import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
@@ -10,13 +15,17 @@ from benchmark.manifest import Manifest
 
 OTHERS = "pictures"  # rows without a split and a role
 _SUFFIX = ".jpg"
+# Loaders look for ([-\d]+)_c(\d) anywhere in a path: torchreid/data/datasets/image/market1501.py.
+_MISREAD = re.compile(r"(?<=[-\d])_c(?=\d)")
 
 
 def files(parents: Manifest) -> list[list[tuple[str, str]]]:
     """Give every row its files as (role, path): one, or two of a row that is query and gallery."""
     wanted, stands = export.roles(parents), _own(parents)
+    named = dict(enumerate(map(_unlike_markets, stands)))
     placed = [row for row, roles in enumerate(wanted) if roles]
-    named = dict(zip(placed, _named(parents.select(placed)), strict=True)) if placed else {}
+    if placed and problem(parents) is None:
+        named |= dict(zip(placed, _named(parents.select(placed)), strict=True))
     made = [
         [(role, f"{market.FOLDERS[role]}/{named[row]}") for role in roles] or [("", f"{OTHERS}/{stands[row]}")]
         for row, roles in enumerate(wanted)
@@ -31,13 +40,24 @@ def variant(path: str, draw: int, step: int | None) -> str:
     return stem + (f"_e{step}" if step is not None else "") + _SUFFIX
 
 
+def problem(parents: Manifest) -> str | None:
+    """Say what of the rows that have a role Market's names cannot hold."""
+    placed = [row for row, roles in enumerate(export.roles(parents)) if roles]
+    try:
+        if placed:
+            export.refuse(parents.select(placed), market, "")
+    except UserError as error:
+        return str(error).removeprefix(": ")
+    return None
+
+
+def _unlike_markets(path: str) -> str:
+    """Give a path in which no loader of Market's finds a person and a camera."""
+    return _MISREAD.sub("_cam", path)
+
+
 def _named(rows: Manifest) -> list[str]:
     """Keep names that are Market's own; others are made as `data export` makes them."""
-    hint = "rows without split, query and gallery are written to pictures/, under their own names"
-    try:
-        export.refuse(rows, market, "synth night: the layout of Market-1501")
-    except UserError as error:
-        raise UserError(f"{error} ({hint})") from None
     names = [PurePosixPath(path).name for path in rows.table["path"].to_pylist()]
     whose = zip(names, rows.table["pid"].to_pylist(), rows.table["camid"].to_pylist(), strict=True)
     if all(_is_markets(*one) for one in whose) and len(set(names)) == len(names):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,7 @@ from benchmark import durable, images
 from benchmark.console import count
 from benchmark.errors import UserError
 from benchmark.manifest import Manifest
-from synthesis.night import chain, config
+from synthesis.night import chain, config, names
 from synthesis.night.columns import Facts
 from synthesis.night.config import Night
 
@@ -57,6 +57,26 @@ class Pictures:
         return Pictures(self.parent[rows], self.draw[rows], self.step[rows])
 
 
+class Day(NamedTuple):
+    """The rows of a manifest that a night can be made of, and the others."""
+
+    parents: Manifest
+    unmeasured: Manifest | None  # most often of pictures that cannot be decoded
+    infrared: int  # rows of infrared or thermal pictures, which are left out
+
+
+def day(given: Manifest) -> Day:
+    """Take the rows of visible light that were measured; a manifest without one is refused."""
+    visible = given.column("modality") == "visible"
+    if not visible.any():
+        raise UserError(f"synth night: all {len(given)} rows are infrared or thermal; nights are made of visible light")
+    lit = given if visible.all() else given.select(visible)
+    known = np.array(lit.table["sha256"].is_valid())
+    if known.all() or not known.any():  # of the second, `check` says what to do
+        return Day(lit, None, int((~visible).sum()))
+    return Day(lit.select(known), lit.select(~known), int((~visible).sum()))
+
+
 @dataclass(frozen=True, eq=False)
 class Order:
     """What is to be made."""
@@ -66,6 +86,8 @@ class Order:
     seed: int = 0
     limit: int | None = None  # of pictures, for a look
     frames: Path | None = None  # a folder of whole frames, of which the parents' boxes are cut
+    unmeasured: Manifest | None = None  # rows that are set aside
+    infrared: int = 0  # rows that were left out
 
     def __post_init__(self) -> None:
         if self.frames is not None:
@@ -108,11 +130,11 @@ class Order:
         return made if self.limit is None else made[self._spread(made, self.limit)]
 
     def _spread(self, made: Pictures, limit: int) -> NDArray[np.int64]:
-        """Choose pictures over the whole set, and over the levels alike; all steps of a picture stay together."""
+        """Choose pictures over the whole set, and over the levels alike; a ladder that is begun is made as a whole."""
         steps = len(self.steps)
         levels = np.asarray(self.plan(made).get("level", np.zeros(len(made)))).reshape(-1, steps).max(axis=1)
-        units = spread(levels, max(limit // steps, 1))
-        return np.asarray((units[:, None] * steps + np.arange(steps)).ravel()[:limit])
+        units = spread(levels, -(-limit // steps))
+        return np.asarray((units[:, None] * steps + np.arange(steps)).ravel())
 
     def plan(self, made: Pictures) -> dict[str, NDArray[Any]]:
         """Draw the columns of some pictures."""
@@ -128,7 +150,9 @@ class Order:
     def _parents(self) -> dict[str, Any]:
         sources = sorted(pc.unique(self.parents.table["source"]).to_pylist())
         hashes = {"data_sha256": self.parents.data_sha256, "labels_sha256": self.parents.labels_sha256}
-        return {"sources": sources, "rows": len(self.parents), **hashes, "table_sha256": _hashed(self.parents.table)}
+        left = {"unmeasured": len(self.unmeasured) if self.unmeasured else 0, "infrared": self.infrared}
+        hashes["table_sha256"] = _hashed(self.parents.table)
+        return {"sources": sources, "rows": len(self.parents), **left, **hashes}
 
 
 def spread(levels: NDArray[np.generic], wanted: int) -> NDArray[np.int64]:
@@ -165,7 +189,7 @@ def check(order: Order) -> list[str]:
     unlit = parents.table.filter(pc.not_equal(parents.table["modality"], "visible"))
     if len(unlit):
         said = f"{count(len(unlit), 'row')} of {len(parents)} infrared or thermal, such as {unlit['image_id'][0]}"
-        raise UserError(f"synth night: {said}; nights are made of visible light: give a manifest of those rows only")
+        raise UserError(f"synth night: {said}; nights are made of visible light")
     if "synth_recipe_sha256" in parents.table.column_names:
         made = parents.table.filter(pc.is_valid(parents.table["synth_recipe_sha256"]))
         if len(made):
@@ -176,7 +200,7 @@ def check(order: Order) -> list[str]:
     looked_at = spread(np.zeros(len(parents)), LOOKED_AT).tolist()
     if order.frames is None and not any(images.locate(*parents.file(row)).exists() for row in looked_at):
         images.read(*parents.file(0))  # one that is gone is set aside; where none is there, the folder is wrong
-    return _warnings(parents)
+    return [*_left_out(order), *_warnings(parents)]
 
 
 def _refuse_shared(table: pa.Table) -> None:
@@ -191,6 +215,23 @@ def _refuse_shared(table: pa.Table) -> None:
         hashed = pc.and_(trained, pc.equal(table["sha256"], shared["sha256"][0]))
         pair = f"{table.filter(hashed)['image_id'][0]} and {shared['image_id'][0]}"
         raise UserError(f"synth night: {pair} are one picture (equal sha256), on both sides of the train/test split")
+
+
+def _left_out(order: Order) -> list[str]:
+    """Say which rows no night is made of, and which names are not Market's."""
+    said = []
+    if order.infrared:
+        said.append(
+            f"warning: {count(order.infrared, 'row')} infrared or thermal left out: nights are of visible light"
+        )
+    if order.unmeasured:
+        rows = len(order.parents) + len(order.unmeasured)
+        said.append(f"warning: {len(order.unmeasured)} of {rows} rows unmeasured (`luxreid data measure`): set aside")
+    problem = names.problem(order.parents)
+    if problem:
+        kept = "pictures keep their own names in its folders, the manifest has the labels"
+        said.append(f"warning: Market-1501's names cannot hold this set: {problem}; {kept}")
+    return said
 
 
 def _warnings(parents: Manifest) -> list[str]:
@@ -234,8 +275,14 @@ def _compare(there: Mapping[str, Any], plan: Mapping[str, Any], where: str) -> N
     one, other = (dict(_flat({key: table.get(key) for key in PLANNED})) for table in (there, plan))
     for key in one | other:
         if one.get(key) != other.get(key) and key != "recipe.about":
-            said = f"{key} is {durable.canonical(one.get(key))} there, {durable.canonical(other.get(key))} here"
+            said = f"{key} is {_said(one.get(key))} there, {_said(other.get(key))} here"
             raise UserError(f"{where} another night, {there.get('name')}: {said}; name another folder with --out")
+
+
+def _said(value: object) -> str:
+    """Say a setting's value; the three that JSON calls null, true and false in words."""
+    words = {None: "not given", True: "on", False: "off"}
+    return words[value] if value is None or isinstance(value, bool) else durable.canonical(value)
 
 
 def _flat(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

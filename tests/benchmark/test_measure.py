@@ -8,11 +8,14 @@ from typing import TypeVar
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from benchmark import durable, executors, images, manifest, measure
 from benchmark.columns import MEASURED
+from benchmark.commands import data
 from benchmark.errors import UserError
 from benchmark.manifest import Manifest
+from benchmark.plugins import Room
 
 Mistake = Callable[..., AbstractContextManager[None]]
 Shard = TypeVar("Shard")
@@ -158,7 +161,7 @@ def test_several_roots_are_measured_as_one(small: Manifest, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", ["serial", "processes"])
 @pytest.mark.parametrize(
-    ("data", "reason"),
+    ("content", "reason"),
     [
         (b"", "the file is empty"),
         (b"text", "not a picture"),
@@ -166,12 +169,12 @@ def test_several_roots_are_measured_as_one(small: Manifest, tmp_path: Path) -> N
     ],
 )
 def test_a_broken_picture_names_its_file(
-    small: Manifest, tmp_path: Path, mistake: Mistake, name: str, data: bytes | None, reason: str
+    small: Manifest, tmp_path: Path, mistake: Mistake, name: str, content: bytes | None, reason: str
 ) -> None:
     bad = small.files()[3]
     bad.unlink()
-    if data is not None:
-        bad.write_bytes(data)
+    if content is not None:
+        bad.write_bytes(content)
     with mistake(bad, reason):
         measure.measure(small, tmp_path / "scratch", executors.executor(name, 1))
 
@@ -230,8 +233,8 @@ def test_all_broken_pictures_are_named_at_once_and_cost_only_their_own_shards(
         bad.write_bytes(b"text")
     with mistake(*kept, "2 of 7 pictures cannot be measured"):
         measure.measure(small, tmp_path / "scratch", executors.serial)
-    for bad, data in kept.items():
-        bad.write_bytes(data)
+    for bad, whole in kept.items():
+        bad.write_bytes(whole)
     rest = Stopping(100)
     assert measure.measure(small, tmp_path / "scratch", rest).measured
     assert rest.given == 1
@@ -257,6 +260,21 @@ def test_the_rest_is_measured_where_broken_pictures_are_skipped(small: Manifest,
     assert manifest.read(path).table["sha256"][2] == whole["sha256"][2]
 
 
+def test_the_command_says_which_are_broken_and_ends_with_code_one(small: Manifest, tmp_path: Path) -> None:
+    path = tmp_path / "pictures" / "manifest.parquet"
+    manifest.write(small, path)
+    for file in small.files()[:4]:
+        file.write_bytes(b"")
+    app = data.commands(Room("benchmark.readers", "reader"), Room("benchmark.formats", "format"))
+    done = CliRunner().invoke(app, ["measure", str(path), "--skip-broken"])
+    assert done.exit_code == 1, done.output
+    first, second = done.stdout.splitlines()
+    assert first == f"{path}: 3 rows measured, 4 still unmeasured"
+    assert second.startswith("4 of 7 pictures cannot be measured: ")
+    assert second.endswith(": the file is empty; ...")
+    assert second.count("the file is empty") == measure.SHOWN
+
+
 def test_where_all_pictures_are_broken_none_is_skipped(small: Manifest, tmp_path: Path, mistake: Mistake) -> None:
     path = tmp_path / "pictures" / "manifest.parquet"
     manifest.write(measure.measure(small, tmp_path / "scratch", executors.serial), path)
@@ -268,14 +286,14 @@ def test_where_all_pictures_are_broken_none_is_skipped(small: Manifest, tmp_path
 
 def test_a_broken_picture_that_was_mended_without_a_trace_is_measured(small: Manifest, tmp_path: Path) -> None:
     bad = small.files()[3]
-    data, status = bad.read_bytes(), bad.stat()
-    bad.write_bytes(b"x" * len(data))
+    whole, status = bad.read_bytes(), bad.stat()
+    bad.write_bytes(b"x" * len(whole))
     os.utime(bad, ns=(status.st_atime_ns, status.st_mtime_ns))
     path = tmp_path / "pictures" / "manifest.parquet"
     manifest.write(small, path)
     with pytest.raises(UserError, match="1 of 7 pictures cannot be measured"):
         measure.measure_file(path, None, path, executors.serial)
-    bad.write_bytes(data)
+    bad.write_bytes(whole)
     os.utime(bad, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert measure.measure_file(path, None, path, executors.serial).manifest.measured
 

@@ -51,6 +51,15 @@ def test_a_new_file_is_a_new_plug_in(room: Room, tmp_path: Path) -> None:
     assert room.load("rake").NAME == "rake"
 
 
+def test_what_a_plug_in_says_of_itself_is_told(room: Room, tmp_path: Path) -> None:
+    (tmp_path / "shed_of_tests" / "hoe.py").write_text('"""Turn the ground.\n\nSlowly."""\nimport nobody_has_this\n')
+    (tmp_path / "shed_of_tests" / "pear.toml").write_text('about = "Sweet."\nripe = 1\n')
+    importlib.invalidate_caches()
+    assert [room.about(name) for name in ("hoe", "spade", "rake")] == ["Turn the ground.", "", ""]
+    shelf = Shelf("shed_of_tests", "fruit")
+    assert [shelf.about(name) for name in ("pear", "apple")] == ["Sweet.", ""]
+
+
 def test_listing_imports_no_plug_in(room: Room, tmp_path: Path) -> None:
     code = (
         "import json, sys; from benchmark.plugins import Room; Room('shed_of_tests', 'tool').names();"

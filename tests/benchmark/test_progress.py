@@ -37,6 +37,17 @@ def test_a_bar_shows_on_a_screen_once_patience_is_over(
     assert ("count pictures" in stream.getvalue()) is shown
 
 
+def test_items_count_as_much_as_they_weigh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", Screen())
+    monkeypatch.setattr(progress, "PATIENCE_SECONDS", -1.0)
+    stream = sys.stderr
+    for _ in progress.track(["ab", "cde"], "letters", 5, len):
+        pass
+    assert isinstance(stream, Screen)
+    assert "5/5" in stream.getvalue()
+
+
 def test_an_error_and_an_early_end_pass_through(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", Screen())
     monkeypatch.setattr(progress, "PATIENCE_SECONDS", -1.0)

@@ -86,6 +86,20 @@ def test_list_names_every_room(tmp_path: Path) -> None:
     assert run("list", "readers", cwd=tmp_path).stdout.split() == luxreid.ROOMS["readers"].names()
 
 
+@pytest.mark.parametrize(
+    ("room", "line"),
+    [
+        ("nights", "gamma         A curve over 8-bit codes and nothing else, as earlier synthetic sets have it: "),
+        ("stages", "linearise     Undo the camera's tone curve: 8-bit codes become linear light."),
+    ],
+)
+def test_nights_and_stages_are_listed_with_what_they_are(room: str, line: str, tmp_path: Path) -> None:
+    lines = run("list", room, cwd=tmp_path).stdout.splitlines()
+    assert [one.split()[0] for one in lines] == luxreid.ROOMS[room].names()
+    assert all(len(one.split()) > 4 for one in lines)
+    assert [one for one in lines if one.startswith(line)]
+
+
 def test_doctor_finds_nothing_wrong_here(tmp_path: Path) -> None:
     done = run("doctor", cwd=tmp_path)
     assert done.returncode == 0, done.stdout

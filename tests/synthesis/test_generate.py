@@ -3,6 +3,7 @@
 import csv
 import errno
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,8 @@ from benchmark.measure import measure
 from benchmark.plugins import Room
 from benchmark.tree import pictures
 from synthesis import generate
-from synthesis.night import config, order, sheet
+from synthesis.night import card, config, names, order, sheet, tables
+from synthesis.night.columns import VERSION
 from synthesis.night.order import Order, spread, toml
 from tests.synthesis import days
 
@@ -238,12 +240,28 @@ def test_a_plan_knows_nobody(parents: Manifest) -> None:
 def test_a_limit_is_a_part_of_the_whole(parents: Manifest, full: Path, tmp_path: Path) -> None:
     record = made(Order(config.load("night600", [LADDER, "draws=2"]), parents, 3, limit=6), tmp_path / "set")
     assert (record["counts"]["pictures"], record["limit"]) == (6, 6)
+    assert record["counts"]["levels"]["all_steps"] != record["counts"]["levels"]["made"]
     whole = {row["path"]: row for row in plan(full)}
     assert [whole[row["path"]] for row in plan(tmp_path / "set")] == plan(tmp_path / "set")
     assert all(
         (tmp_path / "set" / path).read_bytes() == (full / path).read_bytes() for path in images_of(tmp_path / "set")
     )
-    assert "a part of the set" in (tmp_path / "set" / "card.md").read_text()
+    text = (tmp_path / "set" / "card.md").read_text()
+    assert "a part of the set" in text
+    assert "| declared | 45 % | 35 % | 20 % |" in text
+    assert "| drawn for the preview (step at 0 stops) | 1 33 % | 1 33 % | 1 33 % |" in text
+
+
+@pytest.mark.parametrize(("limit", "ladders"), [(1, 1), (2, 1), (3, 2)])
+def test_a_ladder_that_is_begun_is_made_as_a_whole(parents: Manifest, tmp_path: Path, limit: int, ladders: int) -> None:
+    record = made(Order(config.load("night600", [LADDER]), parents, 3, limit=limit), tmp_path / "set")
+    rows = plan(tmp_path / "set")
+    assert record["counts"]["pictures"] == len(rows) == 2 * ladders
+    assert {row["parent"]: [one["step"] for one in rows if one["parent"] == row["parent"]] for row in rows} == {
+        row["parent"]: [0, 1] for row in rows
+    }
+    levels = record["counts"]["levels"]
+    assert [sum(levels[name].values()) for name in ("planned", "made", "all_steps")] == [ladders, ladders, 2 * ladders]
 
 
 def images_of(folder: Path) -> list[str]:
@@ -276,6 +294,9 @@ def test_sizes_are_scaled_with_pictures_that_are_stored_small(tmp_path: Path) ->
     np.testing.assert_allclose(found["w"], 220 * found["width"] / 110, rtol=1e-6)
     cut = strata.assign(manifest.read(tmp_path / "set" / "manifest.parquet"), strata.scheme("night600-scale"))
     assert list(record["counts"]["sizes"].values()) == np.bincount(cut.codes, minlength=3).tolist()
+    assert record["counts"]["sizes_planned"] == record["counts"]["sizes"]
+    assert record["counts"]["declared"] == {"light": None, "sizes": {"Small": 0.5, "Medium": 0.5, "Big": 0.0}}
+    assert "| declared | 50 % | 50 % | 0 % |" in (tmp_path / "set" / "card.md").read_text()
 
 
 def test_counts_and_levels_are_what_the_pictures_show(parents: Manifest, tmp_path: Path) -> None:
@@ -286,12 +307,59 @@ def test_counts_and_levels_are_what_the_pictures_show(parents: Manifest, tmp_pat
     assert [row["made_level"] for row in rows] == names.tolist()
     planned = [("Low", "Medium", "High")[row["level"]] for row in rows]
     assert [row["planned_level"] for row in rows] == planned
-    assert [row["reached"] for row in rows] == [one == other for one, other in zip(names, planned, strict=True)]
+    apart = np.abs(light - np.array([row["target"] for row in rows]))
+    allowed = [min(10, row["target"] / 4) for row in rows]
+    assert [row["reached"] for row in rows] == [
+        one == other and far <= most for one, other, far, most in zip(names, planned, apart, allowed, strict=True)
+    ]
+    assert numbers["declared"]["light"] == {"Low": 0.45, "Medium": 0.35, "High": 0.2}
     assert numbers["levels"]["made"] == {name: int((names == name).sum()) for name in ("Low", "Medium", "High")}
     assert numbers["levels"]["planned"] == {name: planned.count(name) for name in ("Low", "Medium", "High")}
     assert numbers["not_reached"] == sum(not row["reached"] for row in rows)
-    error = np.abs(light - np.array([row["target"] for row in rows])).mean()
-    assert numbers["lightness_error"] == pytest.approx(error, abs=1e-3)
+    assert numbers["off_target"] == sum(far > most for far, most in zip(apart, allowed, strict=True))
+    assert numbers["lightness_error"] == pytest.approx(apart.mean(), abs=1e-3)
+    assert numbers["lightness_worst"] == pytest.approx(apart.max(), abs=1e-3)
+
+
+def test_a_target_that_is_out_of_reach_shows(tmp_path: Path) -> None:
+    shades = {"black": 0, "white": 255, "grey": 40}
+    for name, shade in shades.items():
+        for number in range(12):
+            images.save(tmp_path / "day" / f"{name}/{number}.png", np.full((32, 16, 3), shade, np.uint8))
+    paths = [f"{name}/{number}.png" for name in shades for number in range(12)]
+    day = measure(manifest.build({"path": paths}, "day", tmp_path / "day"), tmp_path / ".measure", executors.serial)
+    record = made(Order(config.load("night600", ["exposure.shares=[0,0,1]"]), day), tmp_path / "set")
+    reached = {row["parent"]: row["reached"] for row in plan(tmp_path / "set")}
+    assert {name: {reached[f"day/{name}/{number}.png"] for number in range(12)} for name in shades} == {
+        "black": {False},  # no light
+        "white": {True},
+        "grey": {False},  # no night is brighter than its day, so it is at Medium
+    }
+    assert record["counts"]["not_reached"] == 24
+    assert "24 pictures missed level or target" in (tmp_path / "set" / "card.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("target", "lightness", "expected"),
+    [
+        (80.0, 90.0, True),
+        (80.0, 90.1, False),
+        (95.0, 254.0, False),
+        (85.8, 54.2, False),
+        (9.3, 1.9, False),
+        (8.0, 10.0, True),
+        (8.0, 10.1, False),
+    ],
+)
+def test_near_is_within_ten_and_within_a_quarter(target: float, lightness: float, expected: bool) -> None:
+    assert tables.near(np.array([lightness]), np.array([target])).tolist() == [expected]
+
+
+def test_a_night_without_targets_misses_none(parents: Manifest, night: Path) -> None:
+    assert tables.near(np.array([3.0, 254.0]), np.array([np.nan, np.nan])).all()
+    counts = durable.read_json(night / "night.json")["counts"]
+    assert (counts["not_reached"], counts["off_target"], counts["lightness_worst"]) == (0, 0, None)
+    assert {row["reached"] for row in plan(night)} == {None}
 
 
 def test_every_column_of_the_plan_says_what_it_is(full: Path) -> None:
@@ -300,31 +368,78 @@ def test_every_column_of_the_plan_says_what_it_is(full: Path) -> None:
     about = {field.name: (field.metadata or {}).get(b"about", b"").decode() for field in schema}
     assert all(about.values())
     assert about["gain"] == "solved: factor on the light, whose lamps have mean 1"
+    assert (schema.metadata[b"chain"], schema.metadata[b"seed"]) == (VERSION.encode(), b"3")
+
+
+def test_pictures_of_one_camera_block_share_their_lamps_and_noise(parents: Manifest, full: Path) -> None:
+    whose = dict(zip(parents.table["image_id"].to_pylist(), parents.table["camid"].to_pylist(), strict=True))
+    shared: dict[str, set[tuple[Any, ...]]] = {}
+    for row in plan(full):
+        assert (row["camera_block"] is None) == (whose[row["parent"]] == 0)
+        key = row["camera_block"] or row["parent"] + str(row["draw"])
+        shared.setdefault(key, set()).add((whose[row["parent"]], row["shot"], row["lamp1_kelvin"], row["red"]))
+    assert {len(draws) for draws in shared.values()} == {1}
+    assert len(set.union(*shared.values())) == len(shared)
+    blocks = {row["camera_block"] for row in plan(full)} - {None}
+    assert durable.read_json(full / "night.json")["counts"]["camera_blocks"] == len(blocks)
+
+
+def test_lamps_in_frame_are_lit_and_before_the_picture(parents: Manifest, tmp_path: Path) -> None:
+    low = ["lamps.street.height=[0.1, 2.5]", "lamps.street.aside=[0.0, 1.0]", "draws=3"]
+    made(Order(config.load("night600", low), parents, 3), tmp_path / "set")
+    rows, seen = plan(tmp_path / "set"), 0
+    for row in rows:
+        for lamp in (1, 2, 3):
+            before = abs(row[f"lamp{lamp}_x"]) <= 1 and abs(row[f"lamp{lamp}_y"]) <= 2
+            assert row[f"lamp{lamp}_in_frame"] == (before and row[f"lamp{lamp}_intensity"] > 0)
+            seen += row[f"lamp{lamp}_in_frame"]
+    assert 0 < seen < 3 * len(rows)
 
 
 def test_the_card_says_what_the_record_says(full: Path) -> None:
-    record, card = durable.read_json(full / "night.json"), (full / "card.md").read_text()
+    record, text = durable.read_json(full / "night.json"), (full / "card.md").read_text()
     said = [record["recipe_sha256"], record["manifest_data_sha256"], record["parents"]["data_sha256"]]
     said += [record["versions"]["numpy"], "| python |", "| set aside | 0 |", record["recipe"]["about"]]
-    assert [text for text in said if text not in card] == []
+    assert [one for one in said if one not in text] == []
     found = manifest.read(full / "manifest.parquet")
     assert (record["manifest_data_sha256"], record["manifest_labels_sha256"]) == (
         found.data_sha256,
         found.labels_sha256,
     )
+    assert "luxreid synth night MANIFEST --night night.toml --seed 3 --out OUT" in text
+    numbers, rows = record["counts"], found.frame()
+    people, cameras = rows[rows["pid"] > 0]["pid"].nunique(), rows[rows["camid"] > 0]["camid"].nunique()
+    assert (numbers["identities"], numbers["cameras"]) == (people, cameras)
+    assert f"| identities | {people} |" in text
+    trained = rows["split"].isin(["train", "val"])
+    other = ~(trained | rows["query"] | rows["gallery"])
+    parts = {"train": trained, "query": rows["query"], "gallery": rows["gallery"], "other": other}
+    assert numbers["roles"] == {name: int(part.sum()) for name, part in parts.items()}
+    assert all(f"| files, {name} | {number} |" in text for name, number in numbers["roles"].items())
 
 
-def test_a_sheet_shows_days_above_nights(parents: Manifest, full: Path, night: Path) -> None:
-    rows = sheet.strips(Order(config.load("night600", [LADDER, "draws=2"]), parents, 3), full)
-    assert [row.label for row in rows] == ["", "day", "+0 stops", "-2 stops"]
-    assert [len(row.cells) for row in rows] == [0, 8, 8, 8]
-    for day, dim in zip(rows[1].cells, rows[3].cells, strict=True):
-        assert day.picture.shape == dim.picture.shape
-        assert int(day.caption) > int(dim.caption)
-    levels = sheet.strips(Order(days.plain(), parents, 3), night)[1:]
-    assert [row.label for row in levels] == ["day", "night"] * (len(levels) // 2)
+def test_the_terms_of_the_parents_are_in_the_card() -> None:
+    [market] = card.terms(["market1501+night600-1a2b3c4d", "market1501", "mine-s0-day"])
+    assert market["title"] == "Market-1501"
+    assert "ICCV 2015" in market["citation"]
+    assert card.terms(["mine"]) == []
+
+
+def test_a_sheet_shows_days_and_nights(parents: Manifest, full: Path, night: Path) -> None:
+    """Of a ladder the day and every step of each picture's first draw; of others a pair of each, level by level."""
+    rows = sheet.rows(Order(config.load("night600", [LADDER, "draws=2"]), parents, 3), full)
+    cells = [cell for row in rows for cell in row.cells]
+    assert [cell.caption.split(":")[0] for cell in cells] == ["day", "+0", "-2"] * len(parents)
+    for start in range(0, len(cells), 3):
+        light = [int(cell.caption.split(":")[1]) for cell in cells[start : start + 3]]
+        assert light == sorted(light, reverse=True)
+        assert len({cell.pictures[0].shape for cell in cells[start : start + 3]}) == 1
+    levels = sheet.rows(Order(days.plain(), parents, 3), night)
     counts = durable.read_json(night / "night.json")["counts"]["levels"]["made"]
-    assert [len(row.cells) for row in levels] == [min(count, 8) for count in counts.values() if count for _ in "dn"]
+    whole = sum(counts.values())
+    assert [row.heading for row in levels] == [f"{name}: {count} of {whole}" for name, count in counts.items() if count]
+    assert [len(row.cells) for row in levels] == [count for count in counts.values() if count]
+    assert all(len(cell.pictures) == 2 for row in levels for cell in row.cells)
     assert sheet.write(Order(days.plain(), parents, 3), night).name == "set-sheet.png"
 
 
@@ -350,8 +465,7 @@ def _pairs(parents: Manifest) -> tuple[list[str], list[str]]:
 
 def test_pictures_that_cannot_be_used_are_set_aside_with_the_reason(broken: Manifest, tmp_path: Path) -> None:
     record = made(Order(days.plain(), broken), tmp_path / "set")
-    with (tmp_path / "set" / "set-aside.csv").open() as file:
-        listed = {row["path"]: row["reason"] for row in csv.DictReader(file)}
+    listed = aside(tmp_path / "set")
     assert sorted(listed) == ["a/2.jpg", "b/1.jpg", "b/2.jpg"]
     assert listed["a/2.jpg"].startswith("is not there")
     assert listed["b/1.jpg"].startswith("broken or cut off")
@@ -359,6 +473,65 @@ def test_pictures_that_cannot_be_used_are_set_aside_with_the_reason(broken: Mani
     assert str(tmp_path) not in (tmp_path / "set" / "set-aside.csv").read_text()
     assert (record["counts"]["set_aside"], record["counts"]["pictures"], len(images_of(tmp_path / "set"))) == (3, 7, 7)
     assert "| set aside | 3 (set-aside.csv says why) |" in (tmp_path / "set" / "card.md").read_text()
+
+
+def test_a_file_that_changed_and_is_no_picture_any_more_says_both(tmp_path: Path) -> None:
+    parents = days.day(tmp_path / "day")
+    (tmp_path / "day" / "a/1.jpg").write_bytes(b"")
+    (tmp_path / "day" / "a/2.jpg").write_bytes((tmp_path / "day" / "a/2.jpg").read_bytes()[:200])
+    made(Order(days.plain(), parents), tmp_path / "set")
+    reasons = aside(tmp_path / "set")
+    assert reasons["a/1.jpg"] == "is not the file that was measured, and cannot be decoded: the file is empty"
+    assert reasons["a/2.jpg"].startswith("is not the file that was measured, and cannot be decoded: broken or cut off")
+
+
+def aside(folder: Path) -> dict[str, str]:
+    with (folder / "set-aside.csv").open() as file:
+        return {row["path"]: row["reason"] for row in csv.DictReader(file)}
+
+
+def test_unmeasured_rows_are_set_aside_and_the_others_are_made(night: Path, tmp_path: Path) -> None:
+    parents = days.day(tmp_path / "day")
+    (tmp_path / "day" / "b/1.jpg").write_bytes(b"text")
+    blank = [path in ("a/2.jpg", "b/1.jpg") for path in parents.table["path"].to_pylist()]
+    columns = {
+        name: [None if gone else value for gone, value in zip(blank, parents.table[name].to_pylist(), strict=True)]
+        for name in MEASURED
+    }
+    given = order.day(parents.with_columns(**columns))
+    wanted = Order(days.plain(), given.parents, 3, unmeasured=given.unmeasured)
+    assert order.check(wanted) == ["warning: 2 of 10 rows unmeasured (`luxreid data measure`): set aside"]
+    record = made(wanted, tmp_path / "set")
+    assert aside(tmp_path / "set") == {"a/2.jpg": "was never measured", "b/1.jpg": "not a picture that can be read"}
+    assert (record["counts"]["set_aside"], record["counts"]["pictures"]) == (2, 8)
+    used = parents.select([not gone for gone in blank])
+    assert (record["parents"]["rows"], record["parents"]["unmeasured"]) == (8, 2)
+    assert (record["parents"]["data_sha256"], record["parents"]["labels_sha256"]) == (
+        used.data_sha256,
+        used.labels_sha256,
+    )
+    assert {row["parent_sha256"] for row in plan(tmp_path / "set")} == set(used.table["sha256"].to_pylist())
+
+
+def test_infrared_rows_are_left_out_and_counted(parents: Manifest, tmp_path: Path) -> None:
+    given = order.day(infrared(parents))
+    assert (given.parents.table["image_id"].to_pylist(), given.unmeasured) == (
+        parents.table["image_id"].to_pylist()[2:],
+        None,
+    )
+    wanted = Order(days.plain(), given.parents, infrared=given.infrared)
+    assert order.check(wanted) == ["warning: 2 rows infrared or thermal left out: nights are of visible light"]
+    record = made(wanted, tmp_path / "set")
+    assert (record["counts"]["set_aside"], record["parents"]["infrared"]) == (0, 2)
+    assert "| rows infrared or thermal, left out | 2 |" in (tmp_path / "set" / "card.md").read_text()
+    with pytest.raises(UserError, match=r"^synth night: all 10 rows are infrared or thermal; nights are made of vis"):
+        order.day(parents.with_columns(modality=["infrared"] * 10))
+
+
+def test_a_manifest_without_any_hash_is_refused(parents: Manifest) -> None:
+    given = order.day(parents.with_columns(**{name: [None] * 10 for name in MEASURED}))
+    with pytest.raises(UserError, match=r"^synth night: 10 of 10 rows unmeasured; run `luxreid data measure` first$"):
+        order.check(Order(days.plain(), given.parents))
 
 
 def test_others_are_what_they_would_be_without_those(broken: Manifest, night: Path, tmp_path: Path) -> None:
@@ -388,10 +561,6 @@ def shared(parents: Manifest) -> Manifest:
     return parents.with_columns(sha256=[*hashes[:4], hashes[0], *hashes[5:]])
 
 
-def ten_cameras(parents: Manifest) -> Manifest:
-    return parents.with_columns(camid=[10, *parents.table["camid"].to_pylist()[1:]])
-
-
 def infrared(parents: Manifest) -> Manifest:
     return parents.with_columns(modality=["thermal", "infrared", *["visible"] * (len(parents) - 2)])
 
@@ -415,10 +584,6 @@ def of_one_name(parents: Manifest) -> Manifest:
             shared,
             r"^synth night: day/a/1.jpg and day/b/2.jpg are one picture \(equal sha256\), on both sides of the tr",
         ),
-        (
-            ten_cameras,
-            r"camera 10: this layout's loaders read one digit, cameras 1 to 9 \(rows without split, query and",
-        ),
         (elsewhere, r"^/nowhere/a/1.jpg: is not there; if the pictures lie elsewhere, give --root$"),
         (of_one_name, r"^synth night: two pictures would be written to pictures/c/1.jpg; rename one of them$"),
     ],
@@ -429,6 +594,54 @@ def test_parents_that_no_night_is_made_of_are_refused(
     with pytest.raises(UserError, match=said):
         made(Order(days.plain(), wrong(parents)), tmp_path / "set")
     assert images_of(tmp_path) == []
+
+
+LOADERS = re.compile(r"([-\d]+)_c(\d)")  # torchreid/data/datasets/image/market1501.py, on the whole path
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"camid": [10] + [1] * 9}, "camera 10: this layout's loaders read one digit, cameras 1 to 9"),
+        ({"pid": [10000] * 10}, "pid 10000: this layout has four digits, up to 9999"),
+        ({"camid": [0] + [1] * 9}, "1 row with camid 0 (unknown), such as 'day/a/1.jpg'"),
+        ({"id_space": ["one"] * 5 + ["two"] * 5}, "names hold one space of identities, found one, two"),
+    ],
+)
+def test_what_markets_names_cannot_say_keeps_its_own_below_the_three_folders(
+    parents: Manifest, tmp_path: Path, columns: dict[str, Any], said: str
+) -> None:
+    wanted = Order(days.plain(), parents.with_columns(**columns))
+    kept = "pictures keep their own names in its folders, the manifest has the labels"
+    assert order.check(wanted) == [f"warning: Market-1501's names cannot hold this set: {said}; {kept}"]
+    record = made(wanted, tmp_path / "set")
+    assert record["own_names"] == said
+    assert f"| names | the parents' own: {said} |" in (tmp_path / "set" / "card.md").read_text()
+    found = {row["parent"]: row["path"] for row in plan(tmp_path / "set")}
+    assert found["day/a/1.jpg"] == "bounding_box_train/a/1.jpg"
+    assert found["day/b/1.jpg"] == "query/b/1.jpg"
+    night = manifest.read(tmp_path / "set" / "manifest.parquet")
+    for name, values in columns.items():
+        known = dict(zip(wanted.parents.table["image_id"].to_pylist(), values, strict=True))
+        assert night.table[name].to_pylist() == [known[parent] for parent in night.table["parent"].to_pylist()]
+
+
+def test_own_names_are_such_that_no_loader_of_markets_misreads_them(tmp_path: Path) -> None:
+    paths = ("0001_c10s1_000001_00.jpg", "7_c2/-1_c11.jpg", "1_c1_c12_3.png", "a_c1.jpg", "0001_cam3.jpg")
+    rows = [(path, 1, 10, "train", False, False, 16, 8) for path in paths]
+    parents = days.day(tmp_path / "day", rows)
+    found = [path for [(_, path)] in names.files(parents)]
+    assert not [path for path in found if LOADERS.search(path)]
+    assert sorted(found) == sorted(
+        f"bounding_box_train/{name}"
+        for name in (
+            "0001_cam10s1_000001_00.jpg",
+            "7_cam2/-1_cam11.jpg",
+            "1_cam1_cam12_3.png.jpg",
+            "a_c1.jpg",
+            "0001_cam3.jpg",
+        )
+    )
 
 
 def test_a_set_that_is_dark_already_is_warned_of(parents: Manifest) -> None:
@@ -472,10 +685,10 @@ def test_a_night_that_was_stopped_goes_on_and_ends_with_the_same_bytes(
     assert len(images_of(out)) == 7  # six pictures, one of them twice
     first = {path: (out / path).stat().st_mtime_ns for path in images_of(out)}
     record, fresh = generate.write(order, out, executors.serial)
-    assert fresh
     assert files(out) == files(night)
     assert {path: (out / path).stat().st_mtime_ns for path in first} == first
-    assert generate.write(order, out, stopped_after(0)) == (record, False)
+    assert fresh == 10 - 6
+    assert generate.write(order, out, stopped_after(0)) == (record, None)
     assert not list(out.glob(".*"))
 
 
@@ -491,7 +704,7 @@ def test_a_finished_night_that_lost_a_file_makes_it_again(parents: Manifest, nig
     ("change", "said"),
     [
         ({"seed": 4}, "seed is 3 there, 4 here"),
-        ({"limit": 4}, "limit is null there, 4 here"),
+        ({"limit": 4}, "limit is not given there, 4 here"),
         ({"night": days.plain("gamma.gain=[0.5, 1.0]")}, r"recipe.gamma.gain is \[0.75,1.0\] there, \[0.5,1.0\] here"),
         ({"night": days.plain("quality=exact")}, 'recipe.quality is "fast" there, "exact" here'),
     ],
@@ -590,8 +803,8 @@ def test_a_night_is_made_of_every_readers_layout(name: str, tmp_path: Path) -> N
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_bytes(data)
     found = measure(reader.read(root, reader.Options()), tmp_path / ".measure", executors.serial)
-    visible = found.select((found.column("modality") == "visible") & (found.column("camid").astype(int) <= 9))
-    assert len(visible)
+    visible = order.day(found).parents
+    assert set(visible.column("modality")) == {"visible"}
     record = made(Order(days.plain(), visible), tmp_path / "set")
     assert record["counts"]["pictures"] == len(visible)
     night = manifest.read(tmp_path / "set" / "manifest.parquet")

@@ -12,8 +12,10 @@ import pytest
 import typer
 
 from benchmark import durable, manifest
+from benchmark.columns import MEASURED
 from benchmark.errors import UserError
-from synthesis import commands
+from synthesis import commands, generate
+from synthesis.night import work
 from synthesis.street.config import PRESETS
 from tests.synthesis import days
 
@@ -43,7 +45,8 @@ def test_a_night_is_made_and_its_levels_are_printed(home: Path, capsys: pytest.C
     assert " pictures a second\n" in said
     assert f"lightness: mean error {record['counts']['lightness_error']:.2f} of 255" in said
     printed = {line.partition("  ")[0]: line for line in reversed(said.splitlines())}  # of two rows, the first
-    for row, levels in (("asked for", "planned"), ("made", "made")):
+    assert printed["declared"].split()[1::2] == ["45", "35", "20"]
+    for row, levels in (("drawn", "planned"), ("made", "made")):
         numbers = [int(word) for word in printed[row].removeprefix(row).replace("%", "").split()]
         assert numbers[::2] == list(record["counts"]["levels"][levels].values())
         assert numbers[1::2] == [10 * number for number in numbers[::2]]
@@ -66,7 +69,7 @@ def test_options_are_settings_and_the_written_recipe_is_a_night(home: Path) -> N
 
 def test_the_stage_that_the_page_shows_works(home: Path) -> None:
     page = (ROOT / "docs" / "synthesis.md").read_text()
-    code = next(block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "lab.fog" not in block)
+    code = next(block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "COLUMNS = " in block)
     named = re.findall(r"`(stages = \[[^`]*lab\.fog[^`]*\])`", page)
     Path("lab").mkdir()
     Path("lab/fog.py").write_text(code)
@@ -142,6 +145,77 @@ def test_a_night_that_failed_at_once_leaves_its_folder_free(home: Path) -> None:
         done = subprocess.run([*command, "--out", "one"], env=environment, capture_output=True, text=True, check=False)
         codes.append(done.returncode)
     assert codes == [1, 0]
+
+
+def test_sizes_are_declared_drawn_and_made(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = [f"--set=scale.size.{name}={share}" for name, share in (("small", 0.9), ("medium", 0.1))]
+    night("--out", "made", *sizes)
+    said = capsys.readouterr().out
+    rows = [line.split() for line in said[said.index("size, ") :].splitlines()[2:]]
+    assert rows[0] == ["declared", "90", "%", "10", "%", "0", "%"]
+    assert [row[0] for row in rows] == ["declared", "drawn", "made"]
+    assert rows[1][1:] == rows[2][1:]
+
+
+def test_a_ladder_and_a_preview_say_which_shares_they_print(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    night("--night", "exposures", "--limit", "6", "--out", "made")
+    said = capsys.readouterr().out
+    assert said.startswith("made: exposures: 10 pictures; ")  # two whole ladders of five steps
+    rows = {row: line for line in said.splitlines() for row in [line.partition("  ")[0]] if line.endswith(" %")}
+    shares = {row: [int(word) for word in rows[row].removeprefix(row).replace("%", "").split()] for row in rows}
+    assert shares["declared"] == [0, 0, 100]
+    assert shares["drawn for the preview (step at 0 stops)"] == [0, 0, 0, 0, 2, 100]
+    assert sum(shares["made (step at 0 stops)"][::2]) == 2
+    assert sum(shares["made (all steps)"][::2]) == 10
+    assert "a ladder keeps exact distances" in said
+
+
+def test_what_stops_a_night_says_how_to_go_on(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generate, "SHARD_PICTURES", 3)
+    true, left = work.write, [1]
+
+    def stopping(shard: work.Shard) -> int:
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return true(shard)
+
+    monkeypatch.setattr(work, "write", stopping)
+    with pytest.raises(typer.Abort, match=r"^stopped; the same command goes on from here$"):
+        night("--night", "gamma", "--out", "made")
+    left[0] = 100
+    night("--night", "gamma", "--out", "made")
+    said = capsys.readouterr().out.splitlines()[0]
+    assert said.startswith("made: gamma: 10 pictures in 11 files; 7 made now and 3 there before; ")
+
+
+def test_a_tenth_camera_is_warned_of_and_the_night_is_made(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    day = manifest.read(Path("day/manifest.parquet"))
+    manifest.write(day.with_columns(camid=[15, *day.table["camid"].to_pylist()[1:]]), Path("day/manifest.parquet"))
+    night("--night", "gamma", "--out", "made")
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith("warning: Market-1501's names cannot hold this set: camera 15: ")
+    assert durable.read_json(Path("made/night.json"))["own_names"].startswith("camera 15: ")
+
+
+def test_unmeasured_pictures_are_set_aside_and_infrared_ones_left_out(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    day = manifest.read(Path("day/manifest.parquet"))
+    rows = {name: [None, *day.table[name].to_pylist()[1:]] for name in MEASURED}
+    changed = day.with_columns(**rows, modality=["visible"] * 9 + ["thermal"])
+    manifest.write(changed, Path("day/manifest.parquet"))
+    with pytest.raises(SystemExit) as ended:
+        night("--night", "gamma", "--out", "made")
+    assert ended.value.code == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "warning: 1 row infrared or thermal left out: nights are of visible light"
+    assert said[1] == "warning: 1 of 9 rows unmeasured (`luxreid data measure`): set aside"
+    assert said[2].startswith("made: gamma: 8 pictures in 9 files; ")
+    assert said[-1] == "1 picture set aside; made/set-aside.csv says which, and why"
+    assert "day/a/1.jpg,a/1.jpg,was never measured" in Path("made/set-aside.csv").read_text()
 
 
 def test_pictures_lie_where_root_says(home: Path) -> None:
