@@ -122,7 +122,11 @@ def gather(order: Order, shards: Sequence[Shard]) -> Found:
     aside = [(int(shard.rows[int(key)]), why) for _, shard, record in parts for key, why in record["aside"].items()]
     pictures = Pictures(*(np.concatenate([getattr(part, name) for part, _, _ in parts]) for name in _NUMBERS))
     if not len(pictures):
-        raise UserError(f"synth night: all {len(aside)} pictures were set aside, such as the first: {aside[0][1]}")
+        listed = shards[0].out / ASIDE
+        _write_aside(_aside(order, aside), listed.parent)
+        raise UserError(
+            f"synth night: all {len(aside)} pictures were set aside: {aside[0][1]}; {listed} says why of each"
+        )
     rank = np.lexsort((pictures.step, pictures.draw, pictures.parent))
     files = [shard.files[row] for _, shard, record in parts for row in record["rows"]]
     made = pictures[rank]

@@ -390,7 +390,7 @@ def test_lamps_in_frame_are_lit_and_before_the_picture(parents: Manifest, tmp_pa
     rows, seen = plan(tmp_path / "set"), 0
     for row in rows:
         for lamp in (1, 2, 3):
-            before = abs(row[f"lamp{lamp}_x"]) <= 1 and abs(row[f"lamp{lamp}_y"]) <= 2
+            before = abs(row[f"lamp{lamp}_x"]) <= row["half_width"] and abs(row[f"lamp{lamp}_y"]) <= 2
             assert row[f"lamp{lamp}_in_frame"] == (before and row[f"lamp{lamp}_intensity"] > 0)
             seen += row[f"lamp{lamp}_in_frame"]
     assert 0 < seen < 3 * len(rows)
@@ -544,8 +544,10 @@ def test_nothing_but_broken_pictures_is_an_error(tmp_path: Path) -> None:
     parents = days.day(tmp_path / "day", days.ROWS[:2])
     for path in ("a/1.jpg", "a/2.jpg"):
         (tmp_path / "day" / path).write_bytes(b"x")
-    with pytest.raises(UserError, match=r"^synth night: all 2 pictures were set aside, such as the first: is not the"):
+    with pytest.raises(UserError, match=r"^synth night: all 2 pictures were set aside: is not the .*says why of each$"):
         made(Order(days.plain(), parents), tmp_path / "set")
+    with (tmp_path / "set" / "set-aside.csv").open() as file:
+        assert [row["path"] for row in csv.DictReader(file)] == ["a/1.jpg", "a/2.jpg"]
 
 
 def synthetic(parents: Manifest) -> Manifest:

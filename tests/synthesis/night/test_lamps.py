@@ -74,8 +74,7 @@ def mean(light: NDArray[Any]) -> float:
 
 
 def test_every_cell_is_what_the_formula_says() -> None:
-    shapes = {"width": 20 + 11 * np.arange(40), "height": 128}
-    plan = planned(facts(40, camid=np.arange(40) % 7, **shapes), Config())
+    plan = planned(facts(40, camid=np.arange(40) % 7, width=20 + 11 * np.arange(40), height=128), Config())
     assert np.ptp(plan["half_width"]) > 4
     light = lamps.illumination(plan)
     assert light.dtype == np.float32
