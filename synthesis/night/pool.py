@@ -17,7 +17,7 @@ from scipy.special import ndtri
 
 from benchmark import keyed
 
-NEAR = 128  # columns: windows up to so wide are cut from `near`
+NEAR = (64, 128)  # columns: windows up to so wide are cut from `near`
 SIDE = 1024  # pixels a side; larger pictures see the pool again
 LINES = 65_536  # unit normals for the noise of whole lines
 _QUANTILES = 65_536
@@ -47,13 +47,13 @@ def normal() -> Pool:
     return _made("normal", ndtri, 24)
 
 
-@lru_cache(maxsize=1)
-def near() -> Pool:
-    """Give the normal pool as upright strips, a frame each, that share half with the next one.
+@lru_cache(maxsize=len(NEAR))
+def near(wide: int) -> Pool:
+    """Give the normal pool as upright strips, a frame each, twice as wide as a window and half of it shared.
 
     Lines of a narrow window lie a kilobyte apart in the pool itself; here they are fetched ahead.
     """
-    columns = (np.arange(0, SIDE, NEAR)[:, None] + np.arange(2 * NEAR)) % SIDE
+    columns = (np.arange(0, SIDE, wide)[:, None] + np.arange(2 * wide)) % SIDE
     values = normal().values[0][:, :, columns].transpose(2, 0, 1, 3)
     return Pool(np.ascontiguousarray(values), normal().unit)
 

@@ -175,11 +175,14 @@ def _glare(
     """Give the glare at the points, from a picture of glare alone that is as coarse as the lamps' light."""
     if "glare" not in plan or not plan["glare"].any():
         return np.zeros((count, 3, len(rows)), np.float32)
+    bright = np.flatnonzero(plan["glare"])
     tall = min(max(round(GRID * height / width), 1), MOST_ROWS)
-    coarse = Block([], np.zeros((count, 3, tall, GRID), np.float32))
-    glare.apply(coarse, plan)
+    coarse = Block([], np.zeros((len(bright), 3, tall, GRID), np.float32))
+    glare.apply(coarse, {name: values[bright] for name, values in plan.items()})
     assert coarse.light is not None
-    return np.asarray(_spread(coarse.light, rows, columns, height, width), np.float32)
+    made = np.zeros((count, 3, len(rows)), np.float32)
+    made[bright] = _spread(coarse.light, rows, columns, height, width)
+    return made
 
 
 def _beside(plan: Plan, names: tuple[str, ...], count: int) -> NDArray[np.float32]:

@@ -166,7 +166,8 @@ class Sensor:
         """Add noise to linear light."""
         assert block.light is not None
         one = _first(plan)
-        one = one.near() if block.light.shape[3] <= pool.NEAR else one
+        wide = next((wide for wide in pool.NEAR if block.light.shape[3] <= wide), None)
+        one = one.near(wide) if wide else one
         _add(block.light, one.pool.values, one.pool.unit, one.windows, one.strengths, pool.lines())
         for row in np.flatnonzero(plan["read_law"]).tolist():
             two = self._second(plan, row)
@@ -206,11 +207,11 @@ class _Pass:
     windows: NDArray[np.int64]  # a row a picture: frame, left, top, step from line to line, first of `lines`
     strengths: NDArray[np.float32]  # a row a picture: shot, read, standard deviation of lines
 
-    def near(self) -> "_Pass":
+    def near(self, wide: int) -> "_Pass":
         """Take the same numbers from where lines of narrow windows lie close together."""
         windows = self.windows.copy()
-        windows[:, 0], windows[:, 1] = np.divmod(self.windows[:, 1], pool.NEAR)
-        return _Pass(pool.near(), windows, self.strengths)
+        windows[:, 0], windows[:, 1] = np.divmod(self.windows[:, 1], wide)
+        return _Pass(pool.near(wide), windows, self.strengths)
 
 
 def _first(plan: Plan) -> _Pass:

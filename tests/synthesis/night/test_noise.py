@@ -38,7 +38,7 @@ def slow(light: Light, row: dict[str, Any]) -> NDArray[np.float64]:
     return made
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (40, 30), (2, 128), (2, 129)])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (40, 30), (2, 64), (2, 65), (2, 128), (2, 129)])
 def test_every_pixel_has_the_number_of_its_place_in_the_window(shape: tuple[int, int]) -> None:
     planned = plan(noise, facts(6))
     assert planned["noise_flip"].any()
