@@ -114,7 +114,7 @@ def lightness(numbers: Mapping[str, Any]) -> str:
 
 # By whether there is a ladder.
 _UNCORRECTED = {
-    True: " (of the step at 0 stops; a ladder keeps exact distances, so its steps are not corrected one by one)",
+    True: " (of the step at 0 stops, by which all steps of its ladder are corrected)",
     False: " (of clips, whose exposure follows the light slowly and is not corrected picture by picture)",
 }
 

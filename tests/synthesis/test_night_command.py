@@ -167,7 +167,7 @@ def test_a_ladder_and_a_preview_say_which_shares_they_print(home: Path, capsys: 
     assert shares["drawn for the preview (step at 0 stops)"] == [0, 0, 0, 0, 2, 100]
     assert sum(shares["made (step at 0 stops)"][::2]) == 2
     assert sum(shares["made (all steps)"][::2]) == 10
-    assert "a ladder keeps exact distances" in said
+    assert "by which all steps of its ladder are corrected" in said
 
 
 def test_what_stops_a_night_says_how_to_go_on(

@@ -49,7 +49,7 @@ COLUMNS = {
     "anchor": "lightness, 0 to 255, that the gain is solved for",
     "target": "lightness that this very picture is to have; null: none",
     "stops": "light relative to the solved exposure, log2",
-    "corrected": "whether `tone` corrects the lightness",
+    "corrected": "whether `tone` corrects this picture by itself; steps of a ladder have the correction of step 0",
     "noise_share": "most of the lightness that noise alone may make",
     "glare_share": "most of it that noise and glare may make",
     "gain": "solved: factor on the light, whose lamps have mean 1",
@@ -128,7 +128,7 @@ def plan(columns: Columns) -> Mapping[str, NDArray[Any]]:
         "anchor": anchor,  # the lightness that the gain is solved for
         "target": np.where(stops == 0, anchor, np.nan),  # the lightness that this very picture is to have
         "stops": stops,
-        # A correction of one step of a ladder would make it another distance from the next.
+        # A correction of each step by itself would make it another distance from the next.
         "corrected": np.full(len(columns), not ladder),
         "noise_share": np.full(len(columns), config.noise_share),
         "glare_share": np.full(len(columns), config.glare_share),
@@ -151,7 +151,26 @@ def apply(block: Block, plan: Plan) -> None:
         block.illumination = np.ones((count, 3, 1, 1), np.float32)
     lit = block.illumination
     block.solved |= known if "gain" in known else _solved(block.light, lit, plan)
+    if "digital" not in known and "corrected" in plan and not plan["corrected"].all():
+        block.solved["digital"] = _digital(block, lit, plan)
     _light(block.light, lit, block.solved["gain"])
+
+
+def _digital(block: Block, lit: NDArray[np.float32], plan: Plan) -> NDArray[np.float32]:
+    """Find the digital gains that all steps of ladders have, by developing each picture at 0 stops."""
+    assert block.light is not None
+    factor, count = np.exp2(plan["stops"]).astype(np.float32), len(block.light)
+    first = {**plan, "stops": np.zeros(count), "target": plan["anchor"], "corrected": np.ones(count, bool)}
+    first |= {"glare": plan["glare"] / factor} if "glare" in plan else {}
+    sample = Block(list(block.pictures), block.light.copy(), lit)
+    sample.solved = block.solved | {"gain": block.solved["gain"] / factor}
+    _light(sample.light, lit, sample.solved["gain"])
+    for place, stage in enumerate(block.later, 1):
+        sample.later = block.later[place:]
+        stage.apply(sample, first)
+        if getattr(stage, "GIVES", "") == "pictures":
+            break
+    return sample.solved["digital"]
 
 
 def _solved(light: Light, lit: NDArray[np.float32], plan: Plan) -> dict[str, NDArray[np.float32]]:

@@ -140,3 +140,16 @@ def test_stored_pictures_have_the_lightness_that_was_planned(quality: str) -> No
     assert np.abs(np.array(found) - made["target"]).mean() < 1.0
     without = config.load("night600", [f"quality={quality}", "tone.strip=false"])
     assert without.sha256 != night.sha256
+
+
+def test_a_ladder_is_corrected_by_its_first_step() -> None:
+    night = config.load("exposures", ["glare.share=0.5"])
+    known = facts(80, camid=np.arange(80) % 6 + 1, width=64, height=128)
+    steps = known.select(np.arange(80) // 5).with_draws(known.draw, np.arange(80) % 5)
+    made = chain.plan(night, 3, steps, {})
+    block = chain.develop(chain.ready(night, {}), [day(128, 64, row // 5) for row in range(80)], made)
+    found = np.array([images.lightness(images.decode(data)) for data in block.files])
+    assert np.abs(found - made["anchor"])[::5].mean() < 1.0
+    digital, ev = (block.solved[name].reshape(16, 5) for name in ("digital", "ev"))
+    np.testing.assert_allclose(digital, digital[:, :1].repeat(5, axis=1), rtol=1e-3)
+    np.testing.assert_allclose(ev - ev[:, :1], made["stops"].reshape(16, 5), atol=2e-3)
