@@ -14,9 +14,11 @@ from benchmark.errors import UserError
 from benchmark.executors import Executor
 from benchmark.manifest import Manifest
 from benchmark.progress import track
+from synthesis import claims
+from synthesis.claims import BEGUN, SHARDS
 from synthesis.night import card, chain, names, tables, work
 from synthesis.night.config import CODE, Night
-from synthesis.night.order import BEGUN, RECIPE, RECORD, SHARDS, Order, Pictures, check, claim, load, toml
+from synthesis.night.order import KIND, RECIPE, RECORD, Order, Pictures, check, load, toml
 from synthesis.night.work import Shard
 
 SHARD_PICTURES, SHARD_PIXELS = 200, 200 * 2**15  # less than a second of work: little that a kill costs
@@ -32,10 +34,10 @@ def write(order: Order, out: Path, execute: Executor) -> tuple[dict[str, Any], i
     check(order)
     plan = order.record()
     ledger = durable.Ledger(out / SHARDS, durable.sha256(durable.canonical(plan)))
-    if not (claim(out, plan) and _is_whole(out)):
+    if not (claims.claim(KIND, out, plan) and _is_whole(out)):
         shards = _shards(order, out, ledger)  # what the layout cannot say is refused before anything is written
         with durable.locked(ledger.folder / "lock"):
-            if not (claim(out, plan) and _is_whole(out)):  # another process may have been faster
+            if not (claims.claim(KIND, out, plan) and _is_whole(out)):  # another process may have been faster
                 ledger.commit(BEGUN, **plan)
                 (out / RECORD).unlink(missing_ok=True)  # of a set that lost files since
                 record, fresh = _write(order, plan, shards, out, execute)
@@ -97,7 +99,7 @@ def _write(
 ) -> tuple[dict[str, Any], int]:
     _write_recipe(order, out)
     done = shards[0].ledger.done()
-    missing = [shard for shard in shards if not _holds(done.get(shard.name), out)]
+    missing = [shard for shard in shards if not claims.holds(done.get(shard.name), out)]
     pictures = [len(shard.pictures) for shard in missing]
     fresh = 0
     for _, made in track(execute(work.write, missing), "night", sum(pictures), lambda ended: pictures[ended[0]]):
@@ -119,18 +121,6 @@ def _write_recipe(order: Order, out: Path) -> None:
     )
     if load(out, order.frames is not None).sha256 != order.night.sha256:
         raise UserError(f"night {order.night.name}: has a setting that TOML cannot hold")
-
-
-def _holds(record: dict[str, Any] | None, out: Path) -> bool:
-    """Say whether a shard is done and its files are still there."""
-    return record is not None and all(_size(out / path) == size for path, size in record["files"].items())
-
-
-def _size(file: Path) -> int | None:
-    try:
-        return file.stat().st_size
-    except OSError:
-        return None
 
 
 def _shards(order: Order, out: Path, ledger: durable.Ledger) -> list[Shard]:

@@ -1,10 +1,9 @@
-"""What night is to be made of which pictures, and the folder of its own that it goes to."""
+"""What night is to be made of which pictures."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,14 +16,15 @@ from benchmark import durable, images
 from benchmark.console import count
 from benchmark.errors import UserError
 from benchmark.manifest import Manifest
+from synthesis.claims import Kind, version
 from synthesis.night import chain, config, names
 from synthesis.night.columns import Facts
 from synthesis.night.config import Night
 
 SCHEMA = "night-set/1"
 RECORD, RECIPE = "night.json", "night.toml"  # the record is written last; the recipe can be given as a night
-SHARDS, BEGUN = ".shards", "begun"  # while a set is written: its ledger, and the record that says whose it is
-PLANNED = ("name", "seed", "limit", "version", "frames", "parents", "recipe")  # what makes two sets the same
+_PLANNED = ("name", "seed", "limit", "version", "frames", "parents", "recipe")  # what makes two sets the same
+KIND = Kind("night", SCHEMA, RECORD, _PLANNED, frozenset({RECIPE}), frozenset({"recipe.about"}))
 DARK = 51.0  # the lightness below which a picture's light level is Low or Medium
 LOOKED_AT = 8  # pictures that are looked for before anything is made
 
@@ -174,14 +174,6 @@ def _hashed(table: pa.Table) -> str:
     return durable.sha256(sink.getvalue().to_pybytes())
 
 
-def version() -> str:
-    """Give the version of luxreid."""
-    try:
-        return metadata.version("luxreid")
-    except metadata.PackageNotFoundError:
-        return "not installed"
-
-
 def check(order: Order) -> list[str]:
     """Refuse parents that no night can be made of; give what a person should know of the others."""
     parents = order.parents
@@ -245,52 +237,6 @@ def _warnings(parents: Manifest) -> list[str]:
             f"warning: the pictures are dark already: median lightness {lightness:.0f}, a day has {DARK:.0f} and more"
         ]
     return []
-
-
-def claim(out: Path, plan: Mapping[str, Any]) -> bool:
-    """Take a folder that is new or empty, or that this very set is in; say whether it is there as a whole."""
-    try:
-        if out.exists() and not out.is_dir():
-            raise UserError(f"{out}: is a file; name a folder with --out")
-        left = {path.name for path in out.iterdir()} if out.is_dir() else set()
-        (out / SHARDS if left <= {SHARDS} else out).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{out}: cannot write: {error.strerror or error}") from None
-    begun = out / SHARDS / f"{BEGUN}.json"
-    if begun.exists() and left <= {SHARDS, RECIPE} and not any((out / SHARDS).glob("0*.*")):
-        return False  # a night that ended before there was a picture: another may take its place
-    for state, file in (("holds", out / RECORD), ("holds a part of", begun)):
-        if file.exists():
-            _compare(durable.read_json(file), plan, f"{out}: {state}")
-            return file.name == RECORD
-    if not left <= {SHARDS}:
-        raise UserError(f"{out}: holds something else, such as {min(left - {SHARDS})}; name another folder with --out")
-    return False
-
-
-def _compare(there: Mapping[str, Any], plan: Mapping[str, Any], where: str) -> None:
-    """Refuse another set, and name the first thing in which it differs."""
-    if there.get("schema") != SCHEMA:
-        raise UserError(f"{where} something else; name another folder with --out")
-    one, other = (dict(_flat({key: table.get(key) for key in PLANNED})) for table in (there, plan))
-    for key in one | other:
-        if one.get(key) != other.get(key) and key != "recipe.about":
-            said = f"{key} is {_said(one.get(key))} there, {_said(other.get(key))} here"
-            raise UserError(f"{where} another night, {there.get('name')}: {said}; name another folder with --out")
-
-
-def _said(value: object) -> str:
-    """Say a setting's value; the three that JSON calls null, true and false in words."""
-    words = {None: "not given", True: "on", False: "off"}
-    return words[value] if value is None or isinstance(value, bool) else durable.canonical(value)
-
-
-def _flat(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in table.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{before}{key}.")
-        else:
-            yield before + key, value
 
 
 def toml(record: Mapping[str, Any], table: str = "") -> str:

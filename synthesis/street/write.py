@@ -14,13 +14,15 @@ from benchmark.columns import MEASURED
 from benchmark.executors import Executor
 from benchmark.manifest import Manifest
 from benchmark.progress import track
+from synthesis import claims
+from synthesis.claims import BEGUN, SHARDS
 from synthesis.street import maps, places, render, shots, table
 from synthesis.street.body import body
 from synthesis.street.camera import Exposure
 from synthesis.street.config import World
 from synthesis.street.found import found
 from synthesis.street.framing import Box
-from synthesis.street.order import BEGUN, RECORD, SHARDS, Order, claim
+from synthesis.street.order import KIND, RECORD, Order
 from synthesis.street.people import person
 from synthesis.street.shots import Shot, Walk
 from synthesis.street.table import Found, Time
@@ -54,9 +56,9 @@ def write(order: Order, out: Path, execute: Executor) -> tuple[dict[str, Any], b
     """
     plan = order.plan()
     ledger = durable.Ledger(out / SHARDS, durable.sha256(durable.canonical(plan)))
-    if not (claim(out, plan) and _is_whole(order, out)):
+    if not (claims.claim(KIND, out, plan) and _is_whole(order, out)):
         with durable.locked(ledger.folder / "lock"):
-            if not (claim(out, plan) and _is_whole(order, out)):  # another process may have been faster
+            if not (claims.claim(KIND, out, plan) and _is_whole(order, out)):  # another process may have been faster
                 ledger.commit(BEGUN, **plan)
                 (out / RECORD).unlink(missing_ok=True)  # of a world that lost files since
                 record = _write(order, plan, out, ledger, execute)
@@ -83,7 +85,7 @@ def _is_whole(order: Order, out: Path) -> bool:
 def _write(order: Order, plan: dict[str, Any], out: Path, ledger: durable.Ledger, execute: Executor) -> dict[str, Any]:
     shards = _shards(order, out, ledger)
     done = ledger.done()
-    missing = [shard for shard in shards if not _holds(done.get(shard.name), out)]
+    missing = [shard for shard in shards if not claims.holds(done.get(shard.name), out)]
     for _ in track(execute(_write_shard, missing), "render" if order.pictures else "frame", len(missing)):
         pass
     record = plan | _write_tables(order, shards, out)
@@ -116,18 +118,6 @@ def first(walks: Sequence[Walk], limit: int) -> list[Walk]:
             kept[longer[(2 * step + 1) * len(longer) // (2 * count)]] += 1
         limit, frame = limit - count, frame + 1
     return [replace(walk, frames=frames) for walk, frames in zip(walks, kept, strict=True) if frames]
-
-
-def _holds(record: dict[str, Any] | None, out: Path) -> bool:
-    """Say whether a shard is done and its files are still there."""
-    return record is not None and all(_size(out / path) == size for path, size in record["files"].items())
-
-
-def _size(file: Path) -> int | None:
-    try:
-        return file.stat().st_size
-    except OSError:
-        return None
 
 
 def _write_shard(shard: Shard) -> None:

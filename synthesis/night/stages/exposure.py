@@ -13,7 +13,6 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
 
 from benchmark.compiled import compiled
 from benchmark.config import Strict
@@ -21,6 +20,7 @@ from synthesis.night import spread
 from synthesis.night.block import Block, Light, Plan
 from synthesis.night.columns import Columns
 from synthesis.night.curve import CURVE, LEAST, PARTS, shown
+from synthesis.night.ranges import refusal
 from synthesis.night.stages import colour, glare
 
 POINTS = 256  # where a picture is looked at, each with noise of its own
@@ -32,13 +32,9 @@ CLOSE = np.float32(0.02)  # of the lightness: `tone` does the rest
 _Level = Annotated[float, Field(ge=0, le=255)]
 
 
-def _refusal(what: str) -> PydanticCustomError:
-    return PydanticCustomError("impossible", "{what}", {"what": what})
-
-
 def _in_order(ends: tuple[float, float]) -> tuple[float, float]:
     if not ends[0] < ends[1]:
-        raise _refusal(f"no range goes from {ends[0]:g} to {ends[1]:g}; write the smaller number first")
+        raise refusal(f"no range goes from {ends[0]:g} to {ends[1]:g}; write the smaller number first")
     return ends
 
 
@@ -83,28 +79,28 @@ class Config(Strict):
     def _one_a_level(cls, values: tuple[Any, ...], info: ValidationInfo) -> tuple[Any, ...]:
         levels = info.data.get("levels", values)
         if len(values) != len(levels):
-            raise _refusal(f"{len(values)} of them for {len(levels)} levels")
+            raise refusal(f"{len(values)} of them for {len(levels)} levels")
         return values
 
     @field_validator("shares")
     @classmethod
     def _all(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
         if abs(sum(shares) - 1) > 1e-6:
-            raise _refusal(f"shares sum to {sum(shares):g}, must sum to 1")
+            raise refusal(f"shares sum to {sum(shares):g}, must sum to 1")
         return shares
 
     @field_validator("ranges")
     @classmethod
     def _apart(cls, ranges: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
         if any(low[1] > high[0] for low, high in pairwise(ranges)):
-            raise _refusal("the ranges overlap or go down; name the darkest level first")
+            raise refusal("the ranges overlap or go down; name the darkest level first")
         return ranges
 
     @field_validator("steps")
     @classmethod
     def _once_each(cls, steps: tuple[float, ...]) -> tuple[float, ...]:
         if len(set(steps)) < len(steps):
-            raise _refusal("a step is there twice")
+            raise refusal("a step is there twice")
         return steps
 
 

@@ -16,9 +16,10 @@ from PIL import Image
 from benchmark import checking, durable, executors, images, manifest
 from benchmark.columns import MEASURED
 from benchmark.errors import UserError
+from synthesis import claims
 from synthesis.street import render, write
 from synthesis.street.config import Cameras, World
-from synthesis.street.order import Order, claim
+from synthesis.street.order import Order
 from synthesis.street.shots import Walk
 
 WORLD = World(
@@ -303,7 +304,8 @@ def test_a_second_process_waits_its_turn(tmp_path: Path) -> None:
 def test_who_comes_second_finds_the_world_finished(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made(ORDER, tmp_path / "other")
     first = iter([False])  # what was seen before the other process ended
-    monkeypatch.setattr(write, "claim", lambda out, plan: next(first, None) is None and claim(out, plan))
+    claim = claims.claim
+    monkeypatch.setattr(claims, "claim", lambda kind, out, plan: next(first, None) is None and claim(kind, out, plan))
     taken = counted(monkeypatch, 99)
     assert not write.write(ORDER, tmp_path / "other", executors.serial)[1]
     assert not taken
@@ -317,9 +319,9 @@ def test_who_comes_second_finds_the_world_finished(home: Path, tmp_path: Path, m
     ("other", "said"),
     [
         (Order(WORLD, 4, "tiny", truth=True), "street-tiny-s3-.*: seed is 3 there, 4 here"),
-        (Order(WORLD, 3, "tiny"), "truth is true there, false here"),
-        (Order(WORLD, 3, "tiny", truth=True, limit=2), "limit is null there, 2 here"),
-        (Order(WORLD, 3, "tiny", pictures=False), "pictures is true there, false here"),
+        (Order(WORLD, 3, "tiny"), "truth is on there, off here"),
+        (Order(WORLD, 3, "tiny", truth=True, limit=2), "limit is not given there, 2 here"),
+        (Order(WORLD, 3, "tiny", pictures=False), "pictures is on there, off here"),
         (Order(WORLD.model_copy(update={"frames": (2, 3)}), 3, "tiny", truth=True), r"config.frames is \[2,2\] there"),
         (
             Order(WORLD.model_copy(update={"cameras": Cameras(count=3)}), 3, "tiny", truth=True),
@@ -335,7 +337,7 @@ def test_another_world_is_refused_by_what_differs(
     folder = home
     if begun:
         folder = tmp_path / "begun"
-        counted(monkeypatch, 1)
+        counted(monkeypatch, 2)
         with pytest.raises(KeyboardInterrupt):
             made(ORDER, folder)
     before = files(folder)
