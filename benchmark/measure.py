@@ -65,7 +65,7 @@ def measure_file(
     manifest.read(path, root)  # a mistake in the name leaves no lock behind
     with durable.locked(scratch.with_suffix(".lock")):
         found = _found(manifest.read(path, root), scratch, execute, again=again, limit=limit)
-        if not (skip_broken and found.manifest.table["sha256"].null_count < len(found.manifest)):
+        if not (skip_broken and len(found.faults) < found.tried):
             _refuse(found)
         manifest.write(found.manifest, target)
         shutil.rmtree(scratch, ignore_errors=True)
@@ -154,14 +154,17 @@ def _field(value: images.Measurement, name: str) -> object:
 def _filled(
     manifest: Manifest, rows: "np.ndarray[tuple[int], np.dtype[np.intp]]", records: Sequence[dict[str, Any]]
 ) -> Manifest:
+    """Put measures into their rows; a picture that could not be measured keeps what its row had."""
     rotated = sum(record["rotated"] for record in records)
+    hashes = [value for record in records for value in record["columns"]["sha256"]]
+    if len(hashes) != len(rows):
+        raise UserError(f"measure: {len(hashes)} of {len(rows)} pictures came back")
+    read = np.array([value is not None for value in hashes], bool)
     columns = {}
     for name in MEASURED:
         values = np.array(manifest.table[name].to_pylist(), dtype=object)
-        fresh = [value for record in records for value in record["columns"][name]]
-        if len(fresh) != len(rows):
-            raise UserError(f"measure: {len(fresh)} of {len(rows)} pictures came back")
-        values[rows] = fresh
+        fresh = np.array([value for record in records for value in record["columns"][name]], dtype=object)
+        values[rows[read]] = fresh[read]
         columns[name] = pa.array(values, KNOWN[name].type)
     notes = (f"EXIF orientation ignored in {count(rotated, 'picture')}",) if rotated else ()
     filled = manifest.with_columns(**columns)

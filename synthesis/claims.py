@@ -34,7 +34,7 @@ def claim(kind: Kind, out: Path, plan: Mapping[str, Any]) -> bool:
     except OSError as error:
         raise UserError(f"{out}: cannot write: {error.strerror or error}") from None
     begun = out / SHARDS / f"{BEGUN}.json"
-    if begun.exists() and left <= {SHARDS, *kind.beside} and not any((out / SHARDS).glob("0*.*")):
+    if begun.exists() and left <= {SHARDS, *kind.beside}:
         return False  # it ended before there was a picture: another may take its place
     for state, file in (("holds", out / kind.record), ("holds a part of", begun)):
         if file.exists():

@@ -154,7 +154,7 @@ def night(
 
         say(str(sheets.write(order, out)))
     if record["counts"]["set_aside"]:
-        from synthesis.night.tables import ASIDE
+        from synthesis.night.order import ASIDE
 
         say(f"{count(record['counts']['set_aside'], 'picture')} set aside; {out / ASIDE} says which, and why")
         raise typer.Exit(1)

@@ -21,7 +21,7 @@ class Stage(Protocol):
 
     Where it needs them, also: `survey`, which looks at the whole set once; `ready`, which reads what it works with;
     LOCAL, if it looks at neighbours only; TAKES and GIVES, what it works on and leaves ("pictures", "light", "codes",
-    "files"); BEFORE, the stages that it comes before.
+    "files"); BEFORE, the stages that it comes before, and NEEDS, those that there must be.
     """
 
     def plan(self, columns: Columns) -> Mapping[str, NDArray[Any]]:

@@ -115,7 +115,7 @@ def lightness(numbers: Mapping[str, Any]) -> str:
 # By whether there is a ladder.
 _UNCORRECTED = {
     True: " (of the step at 0 stops, by which all steps of its ladder are corrected)",
-    False: " (of clips, whose exposure follows the light slowly and is not corrected picture by picture)",
+    False: " (of all people in a frame together, by whom the exposure goes)",
 }
 
 

@@ -15,7 +15,8 @@ from benchmark.manifest import Manifest
 VERSION = "night/1"  # of the chain: part of every key, so another version draws other numbers
 HOUR = 3600.0  # seconds for which a camera's lamps, white balance and noise stay what they are
 # Different lights that a camera has. An hour, a sequence or a picture by itself has one of them. Few, so that many
-# people share each and none tells who it is; more than one, so that a set of six cameras is not six draws.
+# people share each: whoever is alone in his hour is told from the rest by three bits and no more. Yet more than one, so
+# that a set of six cameras is not six draws.
 LIGHTS = 8
 
 Floats = NDArray[np.float64]

@@ -88,6 +88,9 @@ def load(night: str, sets: Sequence[str] = ()) -> Night:
 
 def _check_order(where: str, modules: Mapping[str, Any]) -> None:
     """Refuse an order in which a stage finds nothing to work on; a stage of one's own need not say what it takes."""
+    reserved = {"version", CODE, *Shape.model_fields}.intersection(modules)
+    if reserved:
+        raise UserError(f"{where}: no stage can be called {min(reserved)!r}, which is a key of every night")
     there, done = "pictures", set[str]()
     for name, module in modules.items():
         if (takes := getattr(module, "TAKES", there)) != there:
@@ -95,6 +98,9 @@ def _check_order(where: str, modules: Mapping[str, Any]) -> None:
         late = done.intersection(getattr(module, "BEFORE", ()))
         if late:
             raise UserError(f"{where}: {name} comes before {min(late)}")
+        missing = set(getattr(module, "NEEDS", ())).difference(modules)
+        if missing:
+            raise UserError(f"{where}: {name} does nothing without {min(missing)}")
         there = getattr(module, "GIVES", there)
         done.add(name)
     if there not in ("pictures", "files"):

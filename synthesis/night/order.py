@@ -23,8 +23,9 @@ from synthesis.night.config import Night
 
 SCHEMA = "night-set/1"
 RECORD, RECIPE = "night.json", "night.toml"  # the record is written last; the recipe can be given as a night
+ASIDE = "set-aside.csv"
 _PLANNED = ("name", "seed", "limit", "version", "frames", "parents", "recipe")  # what makes two sets the same
-KIND = Kind("night", SCHEMA, RECORD, _PLANNED, frozenset({RECIPE}), frozenset({"recipe.about"}))
+KIND = Kind("night", SCHEMA, RECORD, _PLANNED, frozenset({RECIPE, ASIDE}), frozenset({"recipe.about"}))
 DARK = 51.0  # the lightness below which a picture's light level is Low or Medium
 LOOKED_AT = 8  # pictures that are looked for before anything is made
 

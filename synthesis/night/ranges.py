@@ -21,10 +21,12 @@ def in_order(ends: tuple[Number, Number]) -> tuple[Number, Number]:
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
-_Part = Annotated[float, Field(ge=0)]
-_Above = Annotated[float, Field(gt=0)]
+# No number in use is beyond a million; beyond, squares leave what 32 bits hold.
+_Part = Annotated[float, Field(ge=0, le=1e6)]
+_Above = Annotated[float, Field(gt=0, le=1e6)]
+_Any = Annotated[float, Field(ge=-1e6, le=1e6)]
 
-Range = Annotated[tuple[float, float], AfterValidator(in_order)]  # from, to
+Range = Annotated[tuple[_Any, _Any], AfterValidator(in_order)]  # from, to
 Shares = Annotated[tuple[Share, Share], AfterValidator(in_order)]
 Amount = Annotated[tuple[_Part, _Part], AfterValidator(in_order)]  # nothing is below 0
 Positive = Annotated[tuple[_Above, _Above], AfterValidator(in_order)]  # nothing is 0

@@ -260,6 +260,16 @@ def test_the_rest_is_measured_where_broken_pictures_are_skipped(small: Manifest,
     assert manifest.read(path).table["sha256"][2] == whole["sha256"][2]
 
 
+def test_measuring_again_takes_no_measures_from_a_picture_that_is_gone(small: Manifest, tmp_path: Path) -> None:
+    path = tmp_path / "pictures" / "manifest.parquet"
+    manifest.write(measure.measure(small, tmp_path / "scratch", executors.serial), path)
+    before = manifest.read(path).table
+    small.files()[2].unlink()
+    found = measure.measure_file(path, None, path, executors.serial, again=True, skip_broken=True)
+    assert len(found.faults) == 1
+    assert manifest.read(path).table.equals(before)
+
+
 def test_the_command_says_which_are_broken_and_ends_with_code_one(small: Manifest, tmp_path: Path) -> None:
     path = tmp_path / "pictures" / "manifest.parquet"
     manifest.write(small, path)

@@ -43,7 +43,7 @@ def _with_tuples(value: Any) -> Any:  # noqa: ANN401
 
 
 TAKES = "light"
-BEFORE = ("exposure",)
+BEFORE = NEEDS = ("exposure",)  # which multiplies by their light
 COLUMNS = {
     "ambient": "light from everywhere, beside the lamps' mean of 1",
     "ambient_kelvin": "its colour temperature",
@@ -82,7 +82,7 @@ class Kind(Strict):
     """Metres to the left or to the right of where people walk."""
     ahead: Positive
     """Metres in front of where people walk, towards the camera."""
-    power: float = Field(gt=0)
+    power: float = Field(gt=0, le=1e6)
     """Median intensity, beside a street lamp's 1."""
     colours: tuple[float, float, float]
     """Odds of sodium, of warm LED, and of cool LED or mercury."""
@@ -140,7 +140,7 @@ class Config(Strict):
         odds=0.0, height=(3.0, 12.0), aside=(5.0, 40.0), ahead=(15.0, 60.0), power=1.0, colours=(2.0, 1.0, 1.0)
     )
     """Lamps far away, whose light is even."""
-    spread: float = Field(0.6, ge=0)
+    spread: float = Field(0.6, ge=0, le=3)
     """Standard deviation of the logarithm of lamps' intensities."""
     sodium: Positive = (1900.0, 2300.0)
     """Colour temperatures of sodium lamps, in kelvin."""

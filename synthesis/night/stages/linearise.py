@@ -17,6 +17,7 @@ from synthesis.night.columns import Columns
 
 TAKES = "pictures"
 GIVES = "light"
+BEFORE = ("scale",)  # which may leave a block pictures of several sizes
 COLUMNS: dict[str, str] = {}
 
 

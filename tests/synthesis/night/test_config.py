@@ -11,7 +11,7 @@ import pytest
 from benchmark.errors import UserError
 from synthesis.night import config
 from synthesis.night.columns import Columns, Facts
-from synthesis.night.stages import STAGES
+from synthesis.night.stages import STAGES, gamma
 from tests.synthesis.night.facts import facts
 
 
@@ -127,6 +127,8 @@ def test_stages_may_be_chosen_though_the_night_sets_others() -> None:
         (["codec", "smear"], "smear works on pictures, and there are files at its place"),
         (["linearise", "noise", "exposure", "quantise", "tone"], "exposure comes before noise"),
         (["linearise", "exposure", "lamps", "quantise", "tone"], "lamps comes before exposure"),
+        (["linearise", "lamps", "quantise", "tone"], "lamps does nothing without exposure"),
+        (["scale", "linearise", "exposure", "quantise", "tone"], "linearise comes before scale"),
     ],
 )
 def test_an_order_in_which_a_stage_finds_nothing_to_work_on_is_refused(stages: list[str], said: str) -> None:
@@ -142,3 +144,14 @@ def test_every_stage_says_what_it_takes() -> None:
         stage = STAGES.load(name)
         assert {stage.TAKES, getattr(stage, "GIVES", stage.TAKES)} <= kinds
         assert set(getattr(stage, "BEFORE", ())) <= set(STAGES.names())
+
+
+def test_a_stage_that_is_called_as_a_key_of_every_night_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ours_of_a_test").mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("frames", "draws", "version"):
+        (tmp_path / "ours_of_a_test" / f"{name}.py").write_text(Path(gamma.__file__).read_text())
+        with pytest.raises(UserError, match=f"no stage can be called '{name}', which is a key of every night"):
+            config.load("gamma", [f'stages=["ours_of_a_test.{name}", "codec"]'])

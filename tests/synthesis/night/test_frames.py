@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from benchmark import executors, images, manifest, video
+from benchmark import durable, executors, images, manifest, video
 from benchmark.errors import UserError
 from benchmark.images import PictureError
 from benchmark.manifest import Manifest
@@ -499,6 +499,7 @@ def test_a_street_becomes_a_night_set(tmp_path: Path) -> None:
     for path in ("frames/c1.mp4", "manifest.parquet", "plan.parquet"):
         assert (tmp_path / "night" / path).read_bytes() == (tmp_path / "again" / path).read_bytes(), path
     made = manifest.read(tmp_path / "night/manifest.parquet")
+    _told_by_frame(tmp_path / "night", made)
     _replays(tmp_path / "night", day, tmp_path / "day/seen")
     assert len(made) == len(day)
     parents = dict(zip(day.table["image_id"].to_pylist(), day.table.to_pylist(), strict=True))
@@ -513,6 +514,16 @@ def test_a_street_becomes_a_night_set(tmp_path: Path) -> None:
     found = geometry.fit(boxes, 320, 180, Config(focal=view.focal / 1920))
     assert found != geometry.usual(320, 180, Config(focal=view.focal / 1920))
     assert found.height == pytest.approx(float(view.eye[1]), rel=0.4)
+
+
+def _told_by_frame(folder: Path, made: Manifest) -> None:
+    """Hold to the target what the exposure goes by: the mean of the people in a frame."""
+    target = tables.read(folder)["target"].to_numpy()
+    frame, lightness = made.column("frame"), made.column("lightness").astype(np.float64)
+    means = np.array([lightness[frame == one].mean() for one in frame])
+    counts = durable.read_json(folder / "night.json")["counts"]
+    assert counts["lightness_error"] == pytest.approx(np.abs(means - target).mean(), abs=1e-3)
+    assert counts["lightness_error"] < np.abs(lightness - target).mean()
 
 
 def _replays(folder: Path, day: Manifest, frames: Path) -> None:
