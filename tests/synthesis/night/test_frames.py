@@ -499,7 +499,7 @@ def test_a_street_becomes_a_night_set(tmp_path: Path) -> None:
     for path in ("frames/c1.mp4", "manifest.parquet", "plan.parquet"):
         assert (tmp_path / "night" / path).read_bytes() == (tmp_path / "again" / path).read_bytes(), path
     made = manifest.read(tmp_path / "night/manifest.parquet")
-    _told_by_frame(tmp_path / "night", made)
+    _told_by_frame(tmp_path / "night", day, made)
     _replays(tmp_path / "night", day, tmp_path / "day/seen")
     assert len(made) == len(day)
     parents = dict(zip(day.table["image_id"].to_pylist(), day.table.to_pylist(), strict=True))
@@ -516,7 +516,7 @@ def test_a_street_becomes_a_night_set(tmp_path: Path) -> None:
     assert found.height == pytest.approx(float(view.eye[1]), rel=0.4)
 
 
-def _told_by_frame(folder: Path, made: Manifest) -> None:
+def _told_by_frame(folder: Path, day: Manifest, made: Manifest) -> None:
     """Hold to the target what the exposure goes by: the mean of the people in a frame."""
     target = tables.read(folder)["target"].to_numpy()
     frame, lightness = made.column("frame"), made.column("lightness").astype(np.float64)
@@ -524,6 +524,9 @@ def _told_by_frame(folder: Path, made: Manifest) -> None:
     counts = durable.read_json(folder / "night.json")["counts"]
     assert counts["lightness_error"] == pytest.approx(np.abs(means - target).mean(), abs=1e-3)
     assert counts["lightness_error"] < np.abs(lightness - target).mean()
+    before = dict(zip(day.table["image_id"].to_pylist(), day.column("lightness").astype(np.float64), strict=True))
+    left = np.log2(lightness / [before[name] for name in made.table["parent"].to_pylist()])
+    assert np.corrcoef(tables.read(folder)["ev"].to_numpy(), left)[0, 1] > 0.7  # who has less light left is darker
 
 
 def _replays(folder: Path, day: Manifest, frames: Path) -> None:
