@@ -33,7 +33,7 @@ class Stage(Protocol):
 
 @dataclass
 class Block:
-    """Pictures of one size, so few that a fast memory holds them; every stage changes what it is about."""
+    """Pictures of one size, as many as are developed at once; every stage changes what it is about."""
 
     pictures: list[Picture]  # 8 bits: the day, and from the tone curve on the night
     light: Light | None = None  # from `linearise` on

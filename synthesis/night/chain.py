@@ -72,7 +72,7 @@ def rows(plan: Plan, which: NDArray[np.int64] | Sequence[int]) -> dict[str, NDAr
 
 
 def blocks(shapes: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """Put pictures of one height and width together, few enough that a block stays in fast memory."""
+    """Put pictures of one height and width together, no more than a block has."""
     by_shape: dict[tuple[int, int], list[int]] = {}
     for place, shape in enumerate(shapes):
         by_shape.setdefault(shape, []).append(place)

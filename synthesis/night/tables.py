@@ -23,7 +23,7 @@ from synthesis.night import chain, names
 from synthesis.night.columns import VERSION
 from synthesis.night.config import Night
 from synthesis.night.order import ASIDE, Order, Pictures
-from synthesis.night.stages import lamps, scale
+from synthesis.night.stages import exposure, lamps, scale
 from synthesis.night.work import Shard
 
 SCHEMA = "night-plan/1"
@@ -300,12 +300,11 @@ def near(lightness: NDArray[np.float64], target: NDArray[Any] | None) -> NDArray
 
 def achieved(order: Order, lightness: NDArray[np.float64]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """Give the night's own light levels, else those of the benchmark, and at which one every picture is."""
-    exposure: Any = order.night.settings.get("exposure")
-    if hasattr(exposure, "levels") and hasattr(exposure, "ranges"):
-        names, edges = tuple(exposure.levels), [low for low, _ in exposure.ranges[1:]]
-    else:
-        names, edges = strata.scheme(LIGHT).levels, list(strata.scheme(LIGHT).edges)
-    return names, np.searchsorted(edges, lightness, side="right").astype(np.int64)
+    asked = order.night.settings.get("exposure")
+    if isinstance(asked, exposure.Config):
+        return asked.levels, exposure.reached(asked, lightness)
+    scheme = strata.scheme(LIGHT)
+    return scheme.levels, np.searchsorted(list(scheme.edges), lightness, side="right").astype(np.int64)
 
 
 def counts(order: Order, found: Found, made: Manifest, plan: pa.Table) -> dict[str, Any]:
@@ -383,8 +382,8 @@ def _by_size(sizes: NDArray[np.float32]) -> dict[str, int]:
 
 def _declared(order: Order) -> dict[str, Any]:
     """Give the shares of levels that the night declares; null where it declares none."""
-    exposure: Any = order.night.settings.get("exposure")
-    levels = dict(zip(exposure.levels, exposure.shares, strict=True)) if hasattr(exposure, "shares") else None
+    asked = order.night.settings.get("exposure")
+    levels = dict(zip(asked.levels, asked.shares, strict=True)) if isinstance(asked, exposure.Config) else None
     return {"declared": {"light": levels, "sizes": _wanted_sizes(order)}}
 
 
