@@ -13,6 +13,10 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+
+# Torch imports this on its own while it trains, and its functions then keep the group that stands as their default: its
+# threads outlive `stop`, and now and then abort the process while the interpreter ends. Imported here, none stands yet.
+import torch.distributed.nn.functional
 from torch import Tensor, nn
 from torch.nn import Parameter
 

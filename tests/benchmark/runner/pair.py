@@ -106,6 +106,8 @@ def main(out: Path) -> None:
     torch.save(found, out / f"{group.rank}.pt")
     distributed.barrier(group)
     distributed.stop()
+    threads = [task.read_text().strip() for task in Path("/proc/self/task").glob("*/comm")]
+    (out / f"threads-{group.rank}.txt").write_text("\n".join(threads))
 
 
 if __name__ == "__main__":

@@ -116,6 +116,15 @@ def test_words_between_processes(found: Found) -> None:
 
 
 @pytest.mark.slow
+def test_no_thread_of_the_group_outlives_it(found: Found, folder: Path) -> None:
+    """One that did would now and then abort a process after its work, and with it the whole training."""
+    for rank in range(len(found)):
+        threads = (folder / f"threads-{rank}.txt").read_text().split()
+        assert threads
+        assert not [name for name in threads if "gloo" in name]
+
+
+@pytest.mark.slow
 def test_a_checkpoint_of_two_processes_is_not_gone_on_from_by_one(found: Found, folder: Path) -> None:
     with pytest.raises(UserError, match="its checkpoint is of 2 processes, go on with as many, not 1"):
         pair.trained(Group(), folder / "stopped", [None])
