@@ -385,6 +385,8 @@ def main() -> None:
     asked.add_argument("--peer", type=Path, help=argparse.SUPPRESS)
     asked.add_argument("--make", nargs=6, help=argparse.SUPPRESS)
     words = asked.parse_args()
+    if words.pictures // DRAWS_EACH <= FEW:
+        asked.error(f"--pictures {words.pictures}: must be at least {DRAWS_EACH * (FEW + 1)}")
     cv2.setNumThreads(1)
     if words.peer:
         peer(words.peer)
