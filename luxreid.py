@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from benchmark.commands import bench, data, doctor
 from benchmark.errors import UserError, nearest
@@ -74,7 +75,19 @@ MADE = (
     "board",
 )
 
+
+class _Spoken(TyperGroup):
+    """Commands that may say how to go on when they are stopped: typer makes a bare exit code of it otherwise."""
+
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise typer.Abort(str(error)) from None
+
+
 app = typer.Typer(
+    cls=_Spoken,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -185,7 +198,7 @@ def main() -> None:
     except UserError as error:
         _stop(str(error))
     except (typer.Abort, KeyboardInterrupt) as error:
-        if str(error):  # what was stopped may say how to go on
+        if str(error):
             sys.stderr.write(f"luxreid: {error}\n")
         sys.exit(130)
     except OSError as error:

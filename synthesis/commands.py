@@ -166,7 +166,7 @@ def _going_on() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise typer.Abort("stopped; the same command goes on from here") from None  # typer drops what others say
+        raise KeyboardInterrupt("stopped; the same command goes on from here") from None
 
 
 def _report_night(out: Path, record: Mapping[str, Any], fresh: int | None, seconds: float) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 import luxreid
 from benchmark import images, manifest
+from benchmark.runner.loop import Stopped
 
 ROOT = Path(__file__).parents[2]
 
@@ -122,6 +123,27 @@ def test_a_fault_of_ours_is_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(luxreid, "app", broken)
     with pytest.raises(ZeroDivisionError):
         luxreid.main()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (Stopped("stopped after 5 steps; the same command goes on from there"), True),
+        (KeyboardInterrupt(), False),
+    ],
+)
+def test_what_was_stopped_says_how_to_go_on(
+    error: KeyboardInterrupt, said: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(manifest, "read", stopped)
+    monkeypatch.setattr(sys, "argv", ["luxreid", "data", "hash", "set.parquet"])
+    with pytest.raises(SystemExit) as ended:
+        luxreid.main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == (f"luxreid: {error}\n" if said else "")
 
 
 def test_the_version_is_the_packages(tmp_path: Path) -> None:

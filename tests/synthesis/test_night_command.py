@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 import typer
 
+import luxreid
 from benchmark import durable, manifest
 from benchmark.columns import MEASURED
 from benchmark.errors import UserError
-from synthesis import commands, generate
+from synthesis import generate
 from synthesis.night import work
-from synthesis.street.config import PRESETS
 from tests.synthesis import days
 
 ROOT = Path(__file__).parents[2]
@@ -30,10 +30,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def night(*words: str) -> None:
+def night(*words: str, day: str = "day/manifest.parquet") -> None:
     """Run the command in this process."""
-    group = typer.main.get_group(commands.commands(PRESETS))
-    if group.main(["night", "day/manifest.parquet", *words], "synth", standalone_mode=False):
+    group = typer.main.get_group(luxreid.app)
+    if group.main(["synth", "night", day, *words], "luxreid", standalone_mode=False):
         raise SystemExit(1)
 
 
@@ -220,11 +220,9 @@ def test_unmeasured_pictures_are_set_aside_and_infrared_ones_left_out(
 
 def test_pictures_lie_where_root_says(home: Path) -> None:
     Path("day/manifest.parquet").rename("there.parquet")
-    group = typer.main.get_group(commands.commands(PRESETS))
     with pytest.raises(UserError, match=r"a/1.jpg: is not there; if the pictures lie elsewhere, give --root$"):
-        group.main(["night", "there.parquet", "--night", "gamma", "--out", "made"], standalone_mode=False)
-    words = ["night", "there.parquet", "--night", "gamma", "--out", "made", "--root", "day"]
-    group.main(words, standalone_mode=False)
+        night("--night", "gamma", "--out", "made", day="there.parquet")
+    night("--night", "gamma", "--out", "made", "--root", "day", day="there.parquet")
     assert Path("made/night.json").is_file()
 
 
