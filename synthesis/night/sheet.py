@@ -15,7 +15,7 @@ from benchmark import images, stored
 from benchmark.figures import style
 from benchmark.images import Picture
 from benchmark.manifest import Manifest
-from synthesis.night import tables
+from synthesis.night import reached, tables
 from synthesis.night.order import Order, spread
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _levels(order: Order, plan: Plan, out: Path) -> list[Row]:
     shown = spread(plan["made_level"], min(SHOWN, len(plan["path"])))
     shown = shown[np.argsort(plan["made_lightness"][shown], kind="stable")]
     made = []
-    for level in tables.achieved(order, np.zeros(0))[0]:
+    for level in reached.achieved(order, np.zeros(0))[0]:
         of, all_of = shown[plan["made_level"][shown] == level], int((plan["made_level"] == level).sum())
         cells = [_pair(order.parents, plan, row, out) for row in of.tolist()]
         heading = f"{level}: {all_of:,} of {len(plan['path']):,}"

@@ -24,7 +24,7 @@ from benchmark.measure import measure
 from benchmark.plugins import Room
 from benchmark.tree import pictures
 from synthesis import generate
-from synthesis.night import card, config, names, order, sheet, tables
+from synthesis.night import card, config, names, order, reached, sheet
 from synthesis.night.columns import VERSION
 from synthesis.night.order import Order, spread, toml
 from tests.synthesis import days
@@ -352,11 +352,11 @@ def test_a_target_that_is_out_of_reach_shows(tmp_path: Path) -> None:
     ],
 )
 def test_near_is_within_ten_and_within_a_quarter(target: float, lightness: float, expected: bool) -> None:
-    assert tables.near(np.array([lightness]), np.array([target])).tolist() == [expected]
+    assert reached.near(np.array([lightness]), np.array([target])).tolist() == [expected]
 
 
 def test_a_night_without_targets_misses_none(parents: Manifest, night: Path) -> None:
-    assert tables.near(np.array([3.0, 254.0]), np.array([np.nan, np.nan])).all()
+    assert reached.near(np.array([3.0, 254.0]), np.array([np.nan, np.nan])).all()
     counts = durable.read_json(night / "night.json")["counts"]
     assert (counts["not_reached"], counts["off_target"], counts["lightness_worst"]) == (0, 0, None)
     assert {row["reached"] for row in plan(night)} == {None}
