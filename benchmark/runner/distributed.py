@@ -13,14 +13,15 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-
-# Torch imports this on its own while it trains, and its functions then keep the group that stands as their default: its
-# threads outlive `stop`, and now and then abort the process while the interpreter ends. Imported here, none stands yet.
-import torch.distributed.nn.functional
 from torch import Tensor, nn
 from torch.nn import Parameter
 
 from benchmark.errors import UserError
+
+if dist.is_available():
+    # Torch imports this on its own while it trains, and its functions then keep the group that stands as their default:
+    # its threads outlive `stop`, and now and then abort the process while the interpreter ends. Here, none stands yet.
+    import torch.distributed.nn.functional
 
 # The others wait for the first process while it validates or writes.
 _PATIENCE = datetime.timedelta(hours=2)

@@ -359,11 +359,10 @@ def shares(quality: str, counts: dict[str, Any]) -> list[Row]:
     ]
 
 
-def commanded(pictures: int) -> list[Row]:
-    """Measure what the command does with a street of pictures."""
+def commanded(count: int) -> list[Row]:
+    """Measure what the command does with a street of so many pictures."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        count = -(-pictures // DRAWS_EACH) // 2 * 2
         path = world(folder / "street", count)
         rows = [row for quality in TARGETS for row in exactness(path, folder, quality)]
         return [*rows, memory(path, folder, min(count, 1000)), two_workers(path, folder, count)]
@@ -385,8 +384,9 @@ def main() -> None:
     asked.add_argument("--peer", type=Path, help=argparse.SUPPRESS)
     asked.add_argument("--make", nargs=6, help=argparse.SUPPRESS)
     words = asked.parse_args()
-    if words.pictures // DRAWS_EACH <= FEW:
-        asked.error(f"--pictures {words.pictures}: must be at least {DRAWS_EACH * (FEW + 1)}")
+    parents = -(-words.pictures // DRAWS_EACH) // 2 * 2
+    if parents <= FEW:
+        asked.error(f"--pictures {words.pictures}: must be more than {DRAWS_EACH * (FEW + 1)}")
     cv2.setNumThreads(1)
     if words.peer:
         peer(words.peer)
@@ -397,7 +397,7 @@ def main() -> None:
         print(f"{machine}, Python {platform.python_version()}, OpenCV {cv2.__version__}")
         for height in HEIGHTS:
             show(speeds(height, words.peers))
-        show(commanded(words.pictures))
+        show(commanded(parents))
 
 
 if __name__ == "__main__":

@@ -116,6 +116,7 @@ def test_words_between_processes(found: Found) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are listed by Linux")
 def test_no_thread_of_the_group_outlives_it(found: Found, folder: Path) -> None:
     """One that did would now and then abort a process after its work, and with it the whole training."""
     for rank in range(len(found)):
